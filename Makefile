@@ -1,0 +1,52 @@
+# Coop. What you need: Go 1.26 and a C compiler. Everything else these targets
+# need is fetched by the Go tool, pinned in go.sum and tools/go.sum.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SEEDS   ?= 200
+FUZZ    ?= 20s
+
+.PHONY: build run demo test check tidy lint race sim fuzz bench clean
+
+build: bin/coop ## build the program
+
+bin/coop: FORCE
+	@command -v gcc >/dev/null || command -v cc >/dev/null || { echo "coop needs a C compiler (Debian: apt-get install gcc libc6-dev)"; exit 1; }
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/coop ./cmd/coop
+
+FORCE:
+
+run: demo ## build and play the story of the demo
+
+demo: build ## three people found a co-op on three computers, here, in under a minute
+	./bin/coop demo
+
+test: ## all tests of the project
+	$(GO) test ./...
+
+check: lint test race ## all that CI runs; the test runner's summary comes last
+
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "run gofmt -w on the files above"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+race: ## the packages with goroutines, under the race detector
+	$(GO) test -race -short ./crdt/table ./node/... ./sync/... ./ui/...
+
+sim: ## SEEDS simulated co-ops
+	$(GO) test ./sync/simnet -run Seeds -seeds $(SEEDS) -v
+
+fuzz: ## every decoder of foreign bytes, FUZZ each
+	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
+			echo "== $$name in $$(dirname $$f)"; \
+			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) || exit 1; \
+		done; \
+	done
+
+bench: build ## one JSON line a measurement
+	./bin/coop bench
+
+clean:
+	rm -rf bin

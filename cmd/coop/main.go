@@ -1,0 +1,115 @@
+// Command coop is a co-op in a box: it runs one member's node and is how that
+// member talks to it from a terminal. This package is the only place where the
+// parts are wired together, and where flags, the environment and exit statuses
+// are known.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the Makefile.
+var version = "unknown"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	log.SetOutput(io.Discard) // libraries that still use it speak of peers, of whom the node reports
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	t := newTerminal(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	return execute(ctx, t, os.Args[1:])
+}
+
+// execute runs one command and returns its exit status.
+func execute(ctx context.Context, t *terminal, args []string) int {
+	root := newRoot(t)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	t.fail(err)
+	return exitStatus(err)
+}
+
+func newRoot(t *terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "coop",
+		Short: "A co-op in a box: listings, decisions and money on its members' own computers",
+		Long: `coop runs your co-op on its members' own computers, with no server.
+
+Start one:  coop found --name "Willow Street" --as Ana
+Run it:     coop up
+Invite:     coop invite
+Join one:   coop join CODE --as Bo`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+	}
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	flags := root.PersistentFlags()
+	flags.StringVar(&t.home, "home", "", "folder of this co-op on this computer (default: $COOP_HOME, else ~/.local/share/coop/default)")
+	flags.BoolVar(&t.json, "json", false, "answer in JSON, versioned")
+	flags.BoolVar(&t.quiet, "quiet", false, "answer with the id only")
+	root.AddGroup(
+		&cobra.Group{ID: "start", Title: "Begin:"},
+		&cobra.Group{ID: "people", Title: "People:"},
+		&cobra.Group{ID: "trade", Title: "Offers and money:"},
+		&cobra.Group{ID: "decide", Title: "Decisions:"},
+		&cobra.Group{ID: "node", Title: "This node:"},
+	)
+	root.AddCommand(
+		foundCmd(t), upCmd(t), joinCmd(t), inviteCmd(t),
+		memberCmd(t), deviceCmd(t), wordsCmd(t),
+		listingCmd(t), commentCmd(t), payCmd(t), requestCmd(t), acceptCmd(t), declineCmd(t), cancelCmd(t), ledgerCmd(t),
+		proposalCmd(t), voteCmd(t),
+		statusCmd(t), logCmd(t), peersCmd(t), syncCmd(t), downCmd(t), demoCmd(t), manCmd(root), exitCodesCmd(),
+	)
+	for _, c := range root.Commands() {
+		knowsItsVerbs(c)
+	}
+	return root
+}
+
+// isGroup marks a command that does nothing but gather others.
+const isGroup = "group"
+
+// knowsItsVerbs makes an unknown verb of a command wrong usage; cobra would show
+// the help and report success.
+func knowsItsVerbs(c *cobra.Command) {
+	if c.Runnable() || !c.HasSubCommands() {
+		return
+	}
+	c.Annotations = map[string]string{isGroup: ""}
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, a []string) error {
+		if len(a) > 0 {
+			return hintedError{usage("unknown command %q for %q", a[0], c.CommandPath()), "see: " + c.CommandPath() + " --help"}
+		}
+		return c.Help()
+	}
+}
+
+// args wraps cobra's check of arguments so that a wrong number is wrong usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, a []string) error {
+		if err := check(c, a); err != nil {
+			return usage("%v; usage: %s", err, c.UseLine())
+		}
+		return nil
+	}
+}

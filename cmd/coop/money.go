@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"coop/ui/api"
+)
+
+// paymentFlags are common to pay and request.
+func paymentFlags(c *cobra.Command, in *api.PaymentIn) {
+	c.Flags().StringVar(&in.Unit, "unit", "", "unit of the amount (default: the co-op's first)")
+	c.Flags().StringVar(&in.For, "for", "", "id of the listing or proposal it is for")
+	c.Flags().StringVar(&in.Note, "note", "", "a line to whom it goes to")
+}
+
+func payCmd(t *terminal) *cobra.Command {
+	var in api.PaymentIn
+	c := &cobra.Command{
+		Use: "pay WHO AMOUNT", Short: "Pay somebody, or the treasury", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
+		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
+		RunE: func(c *cobra.Command, a []string) error {
+			in.Who, in.Amount = a[0], a[1]
+			return t.make(c.Context(), "/v1/payments", in, "paid "+a[0]+" "+a[1], "coop ledger show")
+		},
+	}
+	paymentFlags(c, &in)
+	return c
+}
+
+func requestCmd(t *terminal) *cobra.Command {
+	var in api.PaymentIn
+	c := &cobra.Command{
+		Use: "request WHO AMOUNT", Short: "Ask somebody for a payment", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, a []string) error {
+			in.Who, in.Amount = a[0], a[1]
+			return t.make(c.Context(), "/v1/requests", in, "asked "+a[0]+" for "+a[1])
+		},
+	}
+	paymentFlags(c, &in)
+	return c
+}
+
+func acceptCmd(t *terminal) *cobra.Command {
+	var standing api.StandingIn
+	var always, never bool
+	var note string
+	c := &cobra.Command{
+		Use: "accept ID | accept --always MAX [--unit U] [--from NAME]… | accept --by-hand", Short: "Accept a payment, pay a request, or accept payments by themselves",
+		GroupID: "trade", Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, a []string) error {
+			switch {
+			case always && len(a) == 1:
+				standing.Max = a[0]
+				return t.make(c.Context(), "/v1/standing", standing, "payments up to "+a[0]+" are accepted by themselves")
+			case never && len(a) == 0:
+				return t.make(c.Context(), "/v1/standing", api.StandingIn{}, "every payment waits for you")
+			case !always && !never && len(a) == 1:
+				return t.make(c.Context(), paymentPath(a[0], "accept"), api.AnswerIn{Note: note}, "accepted")
+			}
+			return usage("usage: %s", c.UseLine())
+		},
+	}
+	c.Flags().BoolVar(&always, "always", false, "accept payments up to this amount by themselves")
+	c.Flags().BoolVar(&never, "by-hand", false, "end --always")
+	c.Flags().StringVar(&standing.Unit, "unit", "", "unit of the amount (default: the co-op's first)")
+	c.Flags().StringArrayVar(&standing.From, "from", nil, "only from this person")
+	c.Flags().StringVar(&note, "note", "", "a line to whom it came from")
+	return c
+}
+
+func paymentPath(id, verb string) string { return "/v1/payments/" + url.PathEscape(id) + "/" + verb }
+
+func answerCmd(t *terminal, verb, short, done string) *cobra.Command {
+	var in api.AnswerIn
+	c := &cobra.Command{Use: verb + " ID", Short: short, GroupID: "trade", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), paymentPath(a[0], verb), in, done)
+	}}
+	c.Flags().StringVar(&in.Note, "note", "", "why")
+	return c
+}
+
+func declineCmd(t *terminal) *cobra.Command {
+	return answerCmd(t, "decline", "Decline a payment or a request", "declined")
+}
+
+func cancelCmd(t *terminal) *cobra.Command {
+	return answerCmd(t, "cancel", "Take back a payment or request nobody has answered", "cancelled")
+}
+
+func ledgerCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{Use: "ledger", Short: "Balances and payments", GroupID: "trade", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		return t.showLedger(c, "")
+	}}
+	c.AddCommand(&cobra.Command{Use: "show [WHO]", Short: "Show one account", Args: args(cobra.MaximumNArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		who := ""
+		if len(a) == 1 {
+			who = a[0]
+		}
+		return t.showLedger(c, who)
+	}}, reverseCmd(t), instalmentCmd(t))
+	return c
+}
+
+func (t *terminal) showLedger(c *cobra.Command, who string) error {
+	var out api.Ledger
+	if err := t.get(c.Context(), "/v1/ledger?who="+url.QueryEscape(who), &out); err != nil {
+		return err
+	}
+	return t.answer(out, func() {
+		var rows [][]string
+		for _, b := range out.Balances {
+			rows = append(rows, []string{line(b.Who), b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
+		}
+		t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
+		if len(out.Payments) == 0 {
+			return
+		}
+		fmt.Fprintln(t.out)
+		rows = nil
+		for _, p := range out.Payments {
+			rows = append(rows, t.paymentRow(p))
+		}
+		t.table([]string{"ID", "FROM", "TO", "AMOUNT", "STATUS", "WHEN", "NOTE", ""}, rows)
+	})
+}
+
+func (t *terminal) paymentRow(p api.Payment) []string {
+	status := p.Status
+	if p.Asked {
+		status = "request " + status
+	}
+	return []string{t.id(p.ID.String()), line(p.From), line(p.To), p.Amount + " " + p.Unit, status, t.when(p.Time), line(p.Note), p.Waits}
+}
+
+func reverseCmd(t *terminal) *cobra.Command {
+	var in api.AnswerIn
+	c := &cobra.Command{Use: "reverse ID", Short: "Give back a payment you received, or part of it", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), paymentPath(a[0], "reverse"), in, "given back")
+	}}
+	c.Flags().StringVar(&in.Amount, "amount", "", "only so much of it")
+	c.Flags().StringVar(&in.Note, "note", "", "why")
+	return c
+}
+
+func instalmentCmd(t *terminal) *cobra.Command {
+	var in api.AnswerIn
+	c := &cobra.Command{Use: "instalment PROPOSAL", Short: "Pay the next part of a budget line, as treasurer", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), "/v1/proposals/"+url.PathEscape(a[0])+"/instalment", in, "paid from the treasury")
+	}}
+	c.Flags().Uint32Var(&in.Line, "line", 0, "which budget line of the proposal, counted from 0")
+	c.Flags().StringVar(&in.Amount, "amount", "", "so much (default: all that may be paid next)")
+	c.Flags().StringVar(&in.Note, "note", "", "what for")
+	return c
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coop/ui/api"
+)
+
+func memberCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{Use: "member", Short: "Who is in the co-op, and who waits to be", GroupID: "people", Aliases: []string{"members"}}
+	c.AddCommand(memberListCmd(t), memberShowCmd(t), memberProposeCmd(t), memberWaitingCmd(t), memberAdmitCmd(t), memberLeaveCmd(t))
+	return c
+}
+
+func memberListCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "Show everybody", Aliases: []string{"ls"}, Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var out api.Members
+		if err := t.get(c.Context(), "/v1/members", &out); err != nil {
+			return err
+		}
+		return t.answer(out, func() {
+			var rows [][]string
+			for _, m := range out.Members {
+				rows = append(rows, []string{t.id(m.ID.String()), line(m.Name), m.Standing, offices(m), line(m.Sponsor)})
+			}
+			t.table([]string{"ID", "NAME", "STANDING", "OFFICES", "SPONSOR"}, rows)
+		})
+	}}
+}
+
+func offices(m api.Member) string {
+	all := m.Offices
+	if m.Teller {
+		all = append(all, "teller")
+	}
+	return strings.Join(all, ", ")
+}
+
+func memberShowCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "show WHO", Short: "Show one person", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		var m struct {
+			V int `json:"v"`
+			api.Member
+		}
+		if err := t.get(c.Context(), "/v1/members/"+url.PathEscape(a[0]), &m); err != nil {
+			return err
+		}
+		return t.answer(m, func() {
+			fmt.Fprintln(t.out, line(m.Name))
+			t.fields("standing", m.Standing, "offices", offices(m.Member), "sponsor", m.Sponsor, "id", m.ID.String())
+			for _, d := range m.Devices {
+				t.fields("device", deviceText(d))
+			}
+		})
+	}}
+}
+
+func deviceText(d api.Device) string {
+	s := d.Name + ", " + d.State
+	if d.Teller {
+		s += ", keeps the minutes"
+	}
+	if d.Here {
+		s += ", this computer"
+	}
+	return s
+}
+
+func memberProposeCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "propose NAME…", Short: "Propose that associates become members", Args: args(cobra.MinimumNArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), "/v1/members/propose", api.NamesIn{Names: a}, "proposed", "vote on it: coop vote ID yes|no|abstain")
+	}}
+}
+
+func memberWaitingCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "waiting", Short: "Show who asks this node to be let in", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var out api.Newcomers
+		if err := t.get(c.Context(), "/v1/newcomers", &out); err != nil {
+			return err
+		}
+		return t.answer(out, func() {
+			var rows [][]string
+			for _, n := range out.Newcomers {
+				what := "wants to join"
+				if n.Of != "" {
+					what = "lost their keys; says they are " + n.Of
+				}
+				rows = append(rows, []string{n.ID, line(n.Name), line(n.Device), line(what), t.when(n.Seen)})
+			}
+			t.table([]string{"CARD", "NAME", "DEVICE", "", "SINCE"}, rows)
+		})
+	}}
+}
+
+func memberAdmitCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "admit NAME|CARD", Short: "Admit somebody who waits, or carry their card to a sponsor", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), "/v1/newcomers/"+url.PathEscape(a[0]), struct{}{}, "admitted "+a[0], "coop member propose "+a[0])
+	}}
+}
+
+func memberLeaveCmd(t *terminal) *cobra.Command {
+	var name string
+	c := &cobra.Command{Use: "leave --yes NAME-OF-THE-CO-OP", Short: "Leave the co-op, for good", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		if name == "" {
+			return usage("leaving cannot be undone: to do it, name the co-op with --yes")
+		}
+		return t.make(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, "you left")
+	}}
+	c.Flags().StringVar(&name, "yes", "", "the name of the co-op, to show that you mean it")
+	return c
+}
+
+func inviteCmd(t *terminal) *cobra.Command {
+	var uses int
+	var expires string
+	c := &cobra.Command{
+		Use: "invite", Short: "Make a code with which somebody can join", GroupID: "start", Args: args(cobra.NoArgs),
+		Long: `Makes one code. Whoever has it can ask to join; this node admits them by itself as
+often as --uses says, while it runs. Give it on paper, by a message, as a file.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			in := api.InviteIn{Uses: uses}
+			if err := readHours(expires, &in.Hours); err != nil {
+				return err
+			}
+			return t.invite(c, in, "on the other computer: coop join CODE --as NAME")
+		},
+	}
+	c.Flags().IntVar(&uses, "uses", 1, "how many people can join with it")
+	c.Flags().StringVar(&expires, "expires", "", "how long it can be used, such as 7d or 12h (default: as the bylaws say)")
+	return c
+}
+
+func readHours(text string, hours *int) error {
+	if text == "" {
+		return nil
+	}
+	d, err := parseDuration(text)
+	if err != nil || d < time.Hour {
+		return usage("%q is not an hour or more: write 7d or 12h", text)
+	}
+	*hours = int(d / time.Hour)
+	return nil
+}
+
+func (t *terminal) invite(c *cobra.Command, in api.InviteIn, next string) error {
+	var out api.Invite
+	if err := t.post(c.Context(), "/v1/invites", in, &out); err != nil {
+		return err
+	}
+	return t.answer(out, func() {
+		fmt.Fprintln(t.out, out.Code)
+		t.note("  until %s, for %d; whoever has the code can use it", out.Expires.Local().Format("2 January 15:04"), out.Uses)
+		t.note("  %s, while your `coop up` runs here", next)
+	})
+}
+
+func deviceCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{Use: "device", Short: "Your computers", GroupID: "people", Aliases: []string{"devices"}}
+	invite := &cobra.Command{Use: "invite", Short: "Make a code with which your other computer joins as you", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		return t.invite(c, api.InviteIn{Uses: 1, Device: true}, "on your other computer: coop join CODE --as NAME-OF-THE-COMPUTER")
+	}}
+	list := &cobra.Command{Use: "list", Short: "Show your computers", Aliases: []string{"ls"}, Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var out api.Devices
+		if err := t.get(c.Context(), "/v1/devices", &out); err != nil {
+			return err
+		}
+		return t.answer(out, func() {
+			var rows [][]string
+			for _, d := range out.Devices {
+				rows = append(rows, []string{line(d.Name), d.State, map[bool]string{true: "keeps the minutes"}[d.Teller], map[bool]string{true: "this computer"}[d.Here]})
+			}
+			t.table([]string{"NAME", "STATE", "", ""}, rows)
+		})
+	}}
+	revoke := &cobra.Command{Use: "revoke NAME", Short: "Take a lost or stolen computer out", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
+		return t.make(c.Context(), "/v1/devices/"+url.PathEscape(a[0])+"/revoke", struct{}{}, "revoked "+a[0])
+	}}
+	c.AddCommand(invite, list, revoke)
+	return c
+}

@@ -1,0 +1,474 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coop/crdt/record"
+	"coop/node"
+	"coop/node/keys"
+	"coop/node/store"
+	"coop/sync/p2p"
+	"coop/ui/api"
+)
+
+// homeDir is the folder of this co-op on this computer.
+func (t *terminal) homeDir() (string, error) {
+	if t.home != "" {
+		return t.home, nil
+	}
+	if dir := t.getenv("COOP_HOME"); dir != "" {
+		return dir, nil
+	}
+	data := t.getenv("XDG_DATA_HOME")
+	if data == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no home folder is known (%w): set COOP_HOME", err)
+		}
+		data = filepath.Join(user, ".local", "share")
+	}
+	return filepath.Join(data, "coop", "default"), nil
+}
+
+// running reports whether a node of this home answers on its socket.
+func (t *terminal) running() bool {
+	dir, err := t.homeDir()
+	if err != nil {
+		return false
+	}
+	c, err := net.Dial("unix", keys.Socket(dir))
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// connect returns a client of the node of this home: of the one that runs, or
+// of one in this process, without a network, until done is called.
+func (t *terminal) connect(ctx context.Context) (client *api.Client, done func(), err error) {
+	dir, err := t.homeDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	for end := time.Now().Add(lockMax); ; {
+		if t.running() {
+			return api.Dial(keys.Socket(dir)), func() {}, nil
+		}
+		p, err := t.openParts(dir)
+		if err == nil {
+			return api.Direct(api.New(p.node, func() {})), p.close, nil
+		}
+		if !errors.Is(err, keys.ErrLocked) || time.Now().After(end) {
+			return nil, nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// lockMax is how long a command waits for another that has the home open, or
+// for a node that is just starting.
+const lockMax = 3 * time.Second
+
+func (t *terminal) get(ctx context.Context, path string, out any) error {
+	client, done, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return client.Get(ctx, path, out)
+}
+
+func (t *terminal) post(ctx context.Context, path string, in, out any) error {
+	client, done, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return client.Post(ctx, path, in, out)
+}
+
+// make posts what makes a record and answers with its id.
+func (t *terminal) make(ctx context.Context, path string, in any, did string, next ...string) error {
+	var m api.Made
+	if err := t.post(ctx, path, in, &m); err != nil {
+		return err
+	}
+	return t.made(m, did, next...)
+}
+
+// parts are what a node is made of; close ends them in the right order.
+type parts struct {
+	home  *keys.Home
+	store *store.Store
+	node  *node.Node
+}
+
+func (p parts) close() {
+	if p.node != nil {
+		p.node.Close()
+	}
+	if p.store != nil {
+		p.store.Close()
+	}
+	p.home.Close()
+}
+
+// openParts opens a home that has a co-op.
+func (t *terminal) openParts(dir string) (p parts, err error) {
+	if _, err := os.Stat(dir); err != nil {
+		return p, noCoop(dir)
+	}
+	if p.home, err = keys.Open(dir); err != nil {
+		return p, err
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.home.Empty() {
+		return p, noCoop(dir)
+	}
+	if p.store, err = store.Open(p.home.StoreDir()); err != nil {
+		return p, err
+	}
+	transport, err := p2p.Transport(p.home.Secrets().Transport)
+	if err != nil {
+		return p, err
+	}
+	cfg := node.Config{Home: p.home, Store: p.store, Transport: transport, Now: t.now, Log: t.logger(), Agent: "coop " + version}
+	if _, err := rand.Read(cfg.Seed[:]); err != nil {
+		return p, err
+	}
+	p.node, err = node.Open(cfg)
+	return p, err
+}
+
+func noCoop(dir string) error {
+	return &api.Error{Code: api.CodeUnavailable, Message: "there is no co-op in " + dir, Hint: `begin with: coop found --name "Willow Street" --as Ana, or: coop join CODE --as Bo`}
+}
+
+// logger writes what happens at the node to standard error.
+func (t *terminal) logger() *slog.Logger {
+	level := slog.LevelWarn
+	switch t.getenv("COOP_LOG") {
+	case "debug":
+		level = slog.LevelDebug
+	case "info":
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level}))
+}
+
+func foundCmd(t *terminal) *cobra.Command {
+	var in node.FoundAs
+	c := &cobra.Command{
+		Use: "found --name NAME --as YOU", Short: "Make a co-op, with you as its first member", GroupID: "start", Args: args(cobra.NoArgs),
+		Example: `coop found --name "Willow Street" --as Ana --unit hour --unit euro`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if in.Name == "" || in.As == "" {
+				return usage("say how the co-op is called, with --name, and you, with --as")
+			}
+			return t.begin(func(home *keys.Home, s *store.Store) (string, error) {
+				return node.Found(home, func(r *record.Record) error { return s.Append([]*record.Record{r}) }, in, t.now())
+			}, func(home *keys.Home) string { return home.Secrets().Coop.String() },
+				in.Name+" is founded", "coop up", "coop invite")
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&in.Name, "name", "", "of the co-op")
+	fs.StringVar(&in.As, "as", "", "your name")
+	fs.StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")
+	fs.StringVar(&in.Purpose, "purpose", "", "what the co-op is for")
+	fs.StringArrayVar(&in.Units, "unit", nil, "what it counts in, such as hour or euro; may be given many times; hour:2 has two decimals (default: hour)")
+	return c
+}
+
+// begin fills an empty home and shows the 24 words, once.
+func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err error), id func(*keys.Home) string, did string, next ...string) error {
+	dir, err := t.homeDir()
+	if err != nil {
+		return err
+	}
+	home, err := keys.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if !home.Empty() {
+		return hintedError{fmt.Errorf("%w: %s", keys.ErrExists, dir), "use another --home for another co-op"}
+	}
+	s, err := store.Open(home.StoreDir())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	words, err := fill(home, s)
+	if err != nil {
+		return asTyped(err)
+	}
+	return t.answer(map[string]any{"v": api.Version, "id": id(home), "words": words, "home": dir}, func() {
+		if t.quiet {
+			fmt.Fprintln(t.out, id(home))
+			return
+		}
+		fmt.Fprintf(t.err, "✓ %s\n", did)
+		t.showWords(words)
+		for _, n := range next {
+			fmt.Fprintf(t.err, "  %s\n", n)
+		}
+	})
+}
+
+// asTyped turns the node's errors about what was typed into those of the
+// terminal, where no API stands between.
+func asTyped(err error) error {
+	var wrong *node.Invalid
+	var refused *node.Refused
+	switch {
+	case errors.As(err, &wrong):
+		return usage("%s", wrong.Reason)
+	case errors.As(err, &refused):
+		return &api.Error{Code: api.CodeRefused, Message: refused.Reason}
+	}
+	return err
+}
+
+func (t *terminal) showWords(words string) {
+	if words == "" {
+		return
+	}
+	fmt.Fprintln(t.err, "\n  Write these 24 words on paper. With them you add computers and come back if all are lost.")
+	fmt.Fprintln(t.err, "  They are shown once; whoever has them is you.")
+	fmt.Fprintf(t.out, "%s\n", words)
+	fmt.Fprintln(t.err, "\n  They also stay on this computer until you say: coop words forget")
+}
+
+func wordsCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{Use: "words", Short: "The 24 words of your root key", GroupID: "people"}
+	c.AddCommand(&cobra.Command{Use: "forget", Short: "Take the words off this computer, once they are on paper", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var out api.Made
+		if err := t.post(c.Context(), "/v1/words/forget", struct{}{}, &out); err != nil {
+			return err
+		}
+		return t.answer(map[string]any{"v": api.Version}, func() { t.note("✓ the words are no longer on this computer") })
+	}})
+	return c
+}
+
+// network are the flags of a command that runs the network.
+type network struct {
+	listen []string
+	noMDNS bool
+}
+
+func (f *network) bind(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.listen, "listen", nil, "address to listen on, host:port or a multiaddr; may be given many times (default: all, on a port chosen once)")
+	c.Flags().BoolVar(&f.noMDNS, "no-mdns", false, "neither announce this node on the local network nor look for others there")
+}
+
+func upCmd(t *terminal) *cobra.Command {
+	var f network
+	c := &cobra.Command{
+		Use: "up", Short: "Run the node until it is stopped", GroupID: "start", Args: args(cobra.NoArgs),
+		Long: "Runs the node in the foreground: it syncs with the other members' nodes and answers\nthe other commands. It prints a line that begins with \"ready\". Stop it with Ctrl-C\nor `coop down`; what was acknowledged is on the disk.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			dir, err := t.homeDir()
+			if err != nil {
+				return err
+			}
+			return t.serve(c.Context(), dir, f, func(s *served) error {
+				for _, a := range s.net.Addrs() {
+					t.note("  listening on %s", a)
+				}
+				fmt.Fprintf(t.out, "ready %s\n", dir)
+				<-s.stopped.Done()
+				return nil
+			})
+		},
+	}
+	f.bind(c)
+	return c
+}
+
+func joinCmd(t *terminal) *cobra.Command {
+	var f network
+	var as, device string
+	var wait time.Duration
+	c := &cobra.Command{
+		Use: "join CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
+		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.",
+		RunE: func(c *cobra.Command, a []string) error {
+			dir, err := t.homeDir()
+			if err != nil {
+				return err
+			}
+			if len(a) == 1 {
+				if as == "" {
+					return usage("say your name with --as")
+				}
+				err := t.begin(func(home *keys.Home, _ *store.Store) (string, error) {
+					return node.Join(home, a[0], as, device, t.now())
+				},
+					func(home *keys.Home) string { return home.Secrets().Coop.String() }, "this computer has its keys")
+				if err != nil {
+					return err
+				}
+			}
+			return t.serve(c.Context(), dir, f, func(s *served) error { return t.awaitAdmission(s, wait) })
+		},
+	}
+	f.bind(c)
+	c.Flags().StringVar(&as, "as", "", "your name, or that of this computer")
+	c.Flags().StringVar(&device, "device", "", "name of this computer (default: its host name)")
+	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
+	return c
+}
+
+// awaitAdmission tells what a newcomer waits for until it is let in.
+func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
+	var over <-chan time.Time
+	if wait > 0 {
+		over = time.After(wait)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	said := ""
+	for {
+		v, err := s.node.View(s.stopped)
+		if err != nil {
+			return err
+		}
+		if v.Joined && v.Me.ID != (record.ID{}) {
+			t.note("✓ you are in %s, as %s", v.State.People.Name, v.Me.Status)
+			t.note("  coop up")
+			return nil
+		}
+		waits := "waiting for somebody of the co-op on this network or at the addresses of the code. You can leave this open."
+		for _, p := range v.Peers {
+			if p.Waits != "" {
+				waits = "waiting: " + p.Waits
+			}
+			if p.Left > 0 {
+				waits = fmt.Sprintf("receiving, %d records left", p.Left)
+			}
+		}
+		for _, e := range v.Events {
+			waits = e.Text
+		}
+		if waits != said {
+			t.note("  %s", waits)
+			said = waits
+		}
+		select {
+		case <-tick.C:
+		case <-over:
+			return &pendingError{"not admitted yet; " + said}
+		case <-s.stopped.Done():
+			return context.Canceled
+		}
+	}
+}
+
+// served is a node that runs, with its network and its local interface.
+type served struct {
+	parts
+	net     *p2p.Net
+	stopped context.Context // ends when the node is asked to stop
+}
+
+// serve runs a node and calls during while it runs.
+func (t *terminal) serve(ctx context.Context, dir string, f network, during func(*served) error) error {
+	p, err := t.openParts(dir)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s := &served{parts: p, stopped: ctx}
+	if s.net, err = t.startNetwork(ctx, p, f); err != nil {
+		return err
+	}
+	defer s.net.Stop()
+	listener, err := listenSocket(keys.Socket(dir))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: api.New(p.node, stop), ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener)
+	defer func() {
+		closing, done := context.WithTimeout(context.Background(), 2*time.Second)
+		defer done()
+		if server.Shutdown(closing) != nil {
+			server.Close()
+		}
+	}()
+	return during(s)
+}
+
+// startNetwork listens where the flags say, or on the port this home has
+// always had.
+func (t *terminal) startNetwork(ctx context.Context, p parts, f network) (*p2p.Net, error) {
+	secrets := p.home.Secrets()
+	listen, err := t.listenOn(p.home, f)
+	if err != nil {
+		return nil, err
+	}
+	net, err := p2p.Start(ctx, p2p.Config{
+		Seed: secrets.Transport, Secret: secrets.Network, Handler: p.node, Listen: listen, MDNS: !f.noMDNS, Log: t.logger(),
+		Addrs: p.node.KnownAddrs,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return net, p.node.Attach(net)
+}
+
+func (t *terminal) listenOn(home *keys.Home, f network) ([]string, error) {
+	if len(f.listen) > 0 {
+		return f.listen, nil
+	}
+	port := home.Secrets().Port
+	if port == 0 {
+		l, err := net.Listen("tcp", ":0")
+		if err != nil {
+			return nil, err
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if err := home.SetPort(port); err != nil {
+			return nil, err
+		}
+	}
+	return []string{fmt.Sprintf("0.0.0.0:%d", port), fmt.Sprintf("[::]:%d", port)}, nil
+}
+
+// listenSocket listens on the node's socket, which only its owner can open. A
+// socket that is left of a node that was killed is in nobody's use: the home's
+// lock is ours.
+func listenSocket(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the node's socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, hintedError{fmt.Errorf("the node's socket: %w", err), "the path of a home must be shorter than about 90 characters: use another --home"}
+	}
+	return l, os.Chmod(path, 0o600)
+}

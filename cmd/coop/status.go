@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coop/node/keys"
+	"coop/ui/api"
+)
+
+func statusCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "status", Short: "Who you are, how the node is, and what waits for you", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var s api.Status
+		if err := t.get(c.Context(), "/v1/status", &s); err != nil {
+			return err
+		}
+		return t.answer(s, func() { t.showStatus(s) })
+	}}
+}
+
+func (t *terminal) showStatus(s api.Status) {
+	if s.Broken != "" {
+		fmt.Fprintf(t.out, "! %s\n", s.Broken)
+	}
+	if !s.Joined {
+		fmt.Fprintln(t.out, "not admitted yet")
+		t.fields("waits for", s.Waits, "device", s.Device)
+		return
+	}
+	fmt.Fprintf(t.out, "%s\n", line(s.Coop))
+	t.fields("you", fmt.Sprintf("%s, %s", s.Member, strings.Join(append([]string{s.Standing}, s.Offices...), ", ")),
+		"computer", s.DeviceName, "sync", syncWord(s), "records", fmt.Sprintf("%d, of them %d in the minutes", s.Records, s.Minuted))
+	if s.Provisional > 0 {
+		t.fields("waiting", fmt.Sprintf("%d acts wait for the tellers: %s", s.Provisional, tellers(s)))
+	}
+	for _, b := range s.Balances {
+		t.fields("balance", fmt.Sprintf("%s %s, can pay %s", b.Balance, b.Unit, b.Available))
+	}
+	heads := make([]string, len(s.Heads))
+	for i, h := range s.Heads {
+		heads[i] = h.Short()
+	}
+	t.fields("heads", strings.Join(heads, " "), "digest", s.Digest)
+	for _, p := range s.ToVote {
+		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()))
+	}
+	for _, p := range s.ToConfirm {
+		t.fields("confirm", fmt.Sprintf("%s %s from %s to %s   coop accept %s", p.Amount, p.Unit, p.From, p.To, p.ID.Short()))
+	}
+	for _, n := range s.ToAdmit {
+		t.fields("admit", fmt.Sprintf("%s wants to join   coop member admit %s", n.Name, n.ID))
+	}
+	for _, p := range s.Problems {
+		t.fields("problem", fmt.Sprintf("%s of %s: %s", p.Kind, p.Author, p.Reason))
+	}
+	if s.Words {
+		t.fields("words", "your 24 words are still on this computer: write them down, then `coop words forget`")
+	}
+}
+
+func tellers(s api.Status) string {
+	names := make([]string, len(s.Tellers))
+	for i, n := range s.Tellers {
+		names[i] = n.Member
+	}
+	return strings.Join(names, ", ")
+}
+
+// syncWord says how this node is, in one of a few words.
+func syncWord(s api.Status) string {
+	live, equal, left := 0, 0, uint64(0)
+	for _, p := range s.Peers {
+		if p.Live {
+			live++
+			left += p.Receiving
+			if p.Equal {
+				equal++
+			}
+		}
+	}
+	switch {
+	case live == 0:
+		return "alone: nobody reachable; all you do is saved here and shared when somebody is"
+	case left > 0:
+		return fmt.Sprintf("syncing, %d records left", left)
+	case equal == live:
+		return fmt.Sprintf("up to date with %d peers", live)
+	}
+	return fmt.Sprintf("syncing with %d of %d peers", live-equal, live)
+}
+
+func peersCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "peers", Short: "Whom this node is connected to, and its own addresses", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var s api.Status
+		if err := t.get(c.Context(), "/v1/status", &s); err != nil {
+			return err
+		}
+		return t.answer(struct {
+			V     int        `json:"v"`
+			Peers []api.Peer `json:"peers"`
+			Addrs []string   `json:"addrs"`
+		}{api.Version, s.Peers, s.Addrs}, func() {
+			var rows [][]string
+			for _, p := range s.Peers {
+				rows = append(rows, []string{line(p.Member), line(p.Device), peerState(p), t.when(p.Heard), p.Addr})
+			}
+			t.table([]string{"WHO", "DEVICE", "STATE", "HEARD", "WHERE"}, rows)
+			for _, a := range s.Addrs {
+				t.note("  reach this node at %s", a)
+			}
+		})
+	}}
+}
+
+func peerState(p api.Peer) string {
+	switch {
+	case !p.Live:
+		return "at the door"
+	case p.Receiving > 0:
+		return fmt.Sprintf("sending us %d records", p.Receiving)
+	case p.Equal:
+		return "the same records"
+	}
+	return "syncing"
+}
+
+func logCmd(t *terminal) *cobra.Command {
+	var follow bool
+	c := &cobra.Command{Use: "log", Short: "All records, in the order in which they came here", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		if follow {
+			return t.follow(c.Context())
+		}
+		var out api.Log
+		if err := t.get(c.Context(), "/v1/log", &out); err != nil {
+			return err
+		}
+		return t.answer(out, func() {
+			var rows [][]string
+			for _, e := range out.Entries {
+				rows = append(rows, t.logRow(e))
+			}
+			t.table([]string{"ID", "WHEN", "WHO", "DEVICE", "WHAT", "", ""}, rows)
+		})
+	}}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes, until interrupted")
+	return c
+}
+
+func (t *terminal) logRow(e api.LogEntry) []string {
+	state := map[bool]string{true: "in the minutes", false: "not in the minutes yet"}[e.Minuted]
+	return []string{t.id(e.ID.String()), t.when(e.Time), line(e.Author), line(e.Device), e.Kind, state, line(e.Problem)}
+}
+
+func (t *terminal) follow(ctx context.Context) error {
+	client, done, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return client.Follow(ctx, 0, func(e api.LogEntry) error {
+		return t.answer(e, func() { fmt.Fprintln(t.out, strings.Join(t.logRow(e), "\t")) })
+	})
+}
+
+func syncCmd(t *terminal) *cobra.Command {
+	var wait bool
+	var atMost time.Duration
+	c := &cobra.Command{
+		Use: "sync [PEER|ADDR]", Short: "Ask peers for news now", GroupID: "node", Args: args(cobra.MaximumNArgs(1)),
+		Long: "Asks all connected peers for news, or one: by a member's name, or by an address as\n`coop peers` on that computer shows it. Nodes sync by themselves; this does it now.",
+		RunE: func(c *cobra.Command, a []string) error {
+			if !t.running() {
+				return notRunning()
+			}
+			in := api.SyncIn{}
+			if len(a) == 1 {
+				in.Peer = a[0]
+			}
+			out, err := t.syncOnce(c.Context(), in, wait, atMost)
+			if err != nil {
+				return err
+			}
+			return t.answer(out, func() { t.note("✓ %d peers, of them %d hold the same records as this node", out.Peers, out.Equal) })
+		},
+	}
+	c.Flags().BoolVar(&wait, "wait", false, "until at least one peer is there and all hold the same records")
+	c.Flags().DurationVar(&atMost, "timeout", time.Minute, "how long --wait waits")
+	return c
+}
+
+// syncOnce asks for news, and with wait goes on until all are equal.
+func (t *terminal) syncOnce(ctx context.Context, in api.SyncIn, wait bool, atMost time.Duration) (out api.Synced, err error) {
+	end := t.now().Add(atMost)
+	for {
+		if err = t.post(ctx, "/v1/sync", in, &out); err != nil || !wait || out.Peers > 0 && out.Equal == out.Peers {
+			return out, err
+		}
+		if t.now().After(end) {
+			return out, &pendingError{fmt.Sprintf("after %s %d of %d peers hold the same records: is another computer of the co-op on, and on this network?", atMost, out.Equal, out.Peers)}
+		}
+		select {
+		case <-ctx.Done():
+			return out, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func notRunning() error {
+	return &api.Error{Code: api.CodeUnavailable, Message: "no node runs on this home", Hint: "start it with `coop up`"}
+}
+
+func downCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{Use: "down", Short: "Stop the node of this home", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		if !t.running() {
+			return notRunning()
+		}
+		var out api.Made
+		if err := t.post(c.Context(), "/v1/down", struct{}{}, &out); err != nil {
+			return err
+		}
+		if err := t.awaitDown(c.Context()); err != nil {
+			return err
+		}
+		return t.answer(map[string]any{"v": api.Version}, func() { t.note("✓ stopped") })
+	}}
+}
+
+// awaitDown returns when the node that was asked to stop has let go of its home.
+func (t *terminal) awaitDown(ctx context.Context) error {
+	dir, err := t.homeDir()
+	if err != nil {
+		return err
+	}
+	for {
+		home, err := keys.Open(dir)
+		if err == nil {
+			return home.Close()
+		}
+		if !errors.Is(err, keys.ErrLocked) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

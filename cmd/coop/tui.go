@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/mattn/go-isatty"
+
+	"coop/node/keys"
+	"coop/node/store"
+	"coop/ui/api"
+)
+
+// The rules of the terminal, all here:
+//
+//   - What was asked for goes to standard output, everything else to standard
+//     error.
+//   - On a terminal lists are aligned tables with relative times; in a pipe they
+//     are tab-separated with whole ids and RFC 3339 times.
+//   - --json answers every command in the versioned JSON of package api.
+//   - An error is one line that says what is wrong and, where something can be
+//     done, one that says what. The exit status says which kind it is.
+
+// The exit statuses. Scripts depend on them; `coop help exit-codes` lists them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitUnavailable = 4
+	exitRefused     = 5
+	exitPending     = 8
+	exitInterrupted = 130
+)
+
+const exitCodesText = `0    done
+1    failed for a reason of this computer, such as a full disk
+2    wrong usage, or what was typed cannot be read
+3    there is nothing of that name or id
+4    the node is not running, or this home is locked by another program
+5    refused by the rules of the co-op
+8    still pending when the time was over
+130  interrupted
+`
+
+// terminal is where a command reads and writes.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	tty      bool // out is a terminal
+	home     string
+	json     bool
+	quiet    bool
+	now      func() time.Time
+}
+
+func newTerminal(in io.Reader, out, errs io.Writer, getenv func(string) string) *terminal {
+	t := &terminal{in: in, out: out, err: errs, getenv: getenv, now: time.Now}
+	if f, ok := out.(*os.File); ok {
+		t.tty = isatty.IsTerminal(f.Fd()) && getenv("TERM") != "dumb"
+	}
+	return t
+}
+
+// usageError is wrong usage.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// pendingError says that something did not happen in the time given for it.
+type pendingError struct{ text string }
+
+func (e *pendingError) Error() string { return e.text }
+
+// hintedError is an error with what to do about it.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e hintedError) Unwrap() error { return e.error }
+
+func exitStatus(err error) int {
+	var (
+		wrong   *usageError
+		pending *pendingError
+		answer  *api.Error
+	)
+	switch {
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &pending):
+		return exitPending
+	case errors.As(err, &answer):
+		return map[api.Code]int{
+			api.CodeFailed: exitFailed, api.CodeUsage: exitUsage, api.CodeNotFound: exitNotFound,
+			api.CodeUnavailable: exitUnavailable, api.CodeRefused: exitRefused, api.CodePending: exitPending,
+		}[answer.Code]
+	case errors.Is(err, store.ErrLocked), errors.Is(err, keys.ErrLocked):
+		return exitUnavailable
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// fail prints an error.
+func (t *terminal) fail(err error) {
+	message, hint := strings.TrimSpace(err.Error()), hintOf(err)
+	if t.json {
+		_ = t.encode(t.err, map[string]any{"v": api.Version, "error": map[string]any{"status": exitStatus(err), "message": message, "hint": hint}})
+		return
+	}
+	fmt.Fprintf(t.err, "✗ %s\n", message)
+	if hint != "" {
+		fmt.Fprintln(t.err, "  "+hint)
+	}
+}
+
+// hintOf returns what to do about an error, "" if nothing more is known.
+func hintOf(err error) string {
+	var answer *api.Error
+	var hinted hintedError
+	switch {
+	case errors.As(err, &answer):
+		return answer.Hint
+	case errors.As(err, &hinted):
+		return hinted.hint
+	}
+	return ""
+}
+
+func (t *terminal) encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// note says something that is not the answer.
+func (t *terminal) note(format string, args ...any) {
+	if !t.json && !t.quiet {
+		fmt.Fprintf(t.err, format+"\n", args...)
+	}
+}
+
+// answer prints the answer to a command: as JSON, or as show does.
+func (t *terminal) answer(v any, show func()) error {
+	if t.json {
+		return t.encode(t.out, v)
+	}
+	show()
+	return nil
+}
+
+// made answers a command that made something.
+func (t *terminal) made(m api.Made, done string, next ...string) error {
+	return t.answer(m, func() {
+		if t.quiet || !t.tty {
+			fmt.Fprintln(t.out, m.ID)
+		}
+		if t.quiet {
+			return
+		}
+		if t.tty {
+			done += " " + m.ID.Short()
+		}
+		if !m.Minuted {
+			done += " (not in the minutes yet)"
+		}
+		fmt.Fprintf(t.err, "✓ %s\n", done)
+		for _, n := range next {
+			fmt.Fprintf(t.err, "  %s\n", n)
+		}
+	})
+}
+
+// table prints rows under a heading.
+func (t *terminal) table(head []string, rows [][]string) {
+	if !t.tty {
+		for _, r := range rows {
+			fmt.Fprintln(t.out, strings.Join(r, "\t"))
+		}
+		return
+	}
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(head, "\t"))
+	for _, r := range rows {
+		fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	w.Flush()
+}
+
+// id shortens an id for people.
+func (t *terminal) id(full string) string {
+	if t.tty && len(full) > 8 {
+		return full[:8]
+	}
+	return full
+}
+
+// when writes a time for people, or for programs.
+func (t *terminal) when(at time.Time) string {
+	if t.tty {
+		return humanize.RelTime(at, t.now(), "ago", "from now")
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// line makes one line of what a member wrote: it must not move the cursor.
+func line(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 }), " ")
+}

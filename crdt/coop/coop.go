@@ -1,0 +1,250 @@
+// Package coop folds the history of one co-op into its state: what people see.
+//
+// Contents (listings, comments, texts) need no order: each is recomputed from
+// its own records when one of them arrives. Acts (joining, deciding, paying)
+// are applied one after the other: first those in the minutes, which are
+// final; then, on a copy, those that are not minuted yet, in a provisional
+// order. The state is a function of the set of records held and of nothing
+// else, so two nodes that hold the same records show the same state.
+//
+// The fold never fails. A record without effect leaves a Problem that says why.
+//
+// Here is also what crosses the subjects: a decision that passes takes effect
+// where it passes, on members, offices, limits and budgets.
+package coop
+
+import (
+	"math"
+	"slices"
+
+	"coop/crdt/document"
+	"coop/crdt/history"
+	"coop/crdt/listing"
+	"coop/crdt/member"
+	"coop/crdt/minutes"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+)
+
+// KindAck is the kind of a record that says only what its author has seen.
+const KindAck = "ack"
+
+// Source returns an admitted record with its body. It is this program's own
+// store: a record that was admitted is there, or the program cannot go on.
+type Source func(history.Ref) *record.Record
+
+// Coop is one co-op as this node holds it. One goroutine uses it; the states
+// it hands out may be read by others.
+type Coop struct {
+	load     Source
+	h        *history.History
+	minutes  *minutes.Minutes
+	library  *document.Library
+	contents Contents
+
+	minuted *Acts         // after the last batch
+	opening *Acts         // as it was when the open epoch began, to go back to
+	pending []history.Ref // not minuted, sorted by Before
+	layer   *Acts         // minuted and pending
+	lenient *Acts         // the same without removals; nil when there are none
+	layered int           // how many of pending are in layer
+	stale   bool          // the minutes may have moved
+	changed uint64        // counts what moved the fold
+
+	adding   *record.Record // being folded: Source does not have it yet
+	addingAs history.Ref
+}
+
+// New returns an empty co-op. The first record added must found it.
+func New(load Source) *Coop {
+	c := &Coop{load: load, h: history.New(history.Rules{Introduces: introduces, Content: document.IsContent}), contents: newContents()}
+	c.library = document.NewLibrary(c.h, c.body, schemas())
+	return c
+}
+
+func schemas() []document.Schema {
+	return []document.Schema{listing.Schema(), listing.CommentSchema(), proposal.TextSchema()}
+}
+
+// introduces is what every kind of record introduces.
+func introduces(r *record.Record) []history.Introduction {
+	if r.Kind == proposal.KindOpen {
+		return proposal.Introduces(r)
+	}
+	return member.Introduces(r)
+}
+
+func (c *Coop) body(ref history.Ref) ([]byte, bool) {
+	r := c.adding
+	if r == nil || ref != c.addingAs {
+		r = c.load(ref)
+	}
+	return r.Body, !r.Hollow
+}
+
+// History returns the graph of the records. It must only be read.
+func (c *Coop) History() *history.History { return c.h }
+
+// Minutes returns the order of acts. It must only be read.
+func (c *Coop) Minutes() *minutes.Minutes { return c.minutes }
+
+// Library returns the documents. It must only be read.
+func (c *Coop) Library() *document.Library { return c.library }
+
+// Add admits a record and folds it. Errors are those of history.Admit; the
+// record must be where Source finds it as soon as Add has returned.
+func (c *Coop) Add(r *record.Record) (ref history.Ref, fresh bool, err error) {
+	if c.h.Len() == 0 && r.Founding() {
+		return c.found(r)
+	}
+	ref, fresh, err = c.h.Admit(r)
+	if fresh {
+		c.adding, c.addingAs = r, ref
+		c.fold(ref)
+		c.adding = nil
+	}
+	return ref, fresh, err
+}
+
+func (c *Coop) found(r *record.Record) (history.Ref, bool, error) {
+	if _, err := member.Found(r); err != nil {
+		return history.None, false, &history.Refused{Rule: "A8", Reason: err.Error()}
+	}
+	ref, fresh, err := c.h.Admit(r)
+	if err != nil {
+		return ref, fresh, err
+	}
+	return ref, true, c.begin(r, nil)
+}
+
+// begin makes the state of the founding record, which the history holds. Anchors
+// are those this node stored: what they decided is not decided anew.
+func (c *Coop) begin(r *record.Record, anchors []record.ID) error {
+	people, err := member.Found(r)
+	if err != nil {
+		return err
+	}
+	c.minuted = newActs(people)
+	c.opening = c.minuted.clone()
+	c.layer = c.minuted.clone()
+	c.minutes = minutes.New(c.h, people.Tellers, anchors...)
+	c.minutes.Add(history.Ref(c.h.Len() - 1))
+	c.stale = true
+	return nil
+}
+
+// fold gives one more record to the contents or the acts.
+func (c *Coop) fold(ref history.Ref) {
+	c.minutes.Add(ref)
+	c.foldContent(ref)
+	c.insert(ref)
+	c.stale = true
+}
+
+// foldContent gives a record to the documents, if it is a content.
+func (c *Coop) foldContent(ref history.Ref) {
+	if n := c.h.At(ref); document.IsContent(n.Kind) {
+		c.contents.add(c.library, ref, n)
+	}
+}
+
+// insert puts a record that is not minuted where it belongs in the provisional
+// order. Where that is not the end, the layer is folded anew from the minutes.
+func (c *Coop) insert(ref history.Ref) {
+	at, _ := slices.BinarySearchFunc(c.pending, ref, c.compare)
+	c.pending = slices.Insert(c.pending, at, ref)
+	if at < c.layered {
+		c.layered = -1
+	}
+}
+
+func (c *Coop) compare(a, b history.Ref) int {
+	switch {
+	case a == b:
+		return 0
+	case c.h.Before(a, b):
+		return -1
+	}
+	return 1
+}
+
+// settle lets the fold catch up with what was added.
+func (c *Coop) settle() {
+	if !c.stale {
+		return
+	}
+	c.stale = false
+	c.changed++
+	if to, ok := c.minutes.TakenBack(); ok {
+		c.takeBack(to)
+	}
+	c.foldBatches(math.MaxInt)
+	c.foldPending()
+	c.layer.Ledger.CheckZero()
+}
+
+// foldBatches applies the next batches of the minutes, so many at most.
+func (c *Coop) foldBatches(most int) {
+	done := 0
+	for ; done < most; done++ {
+		batch, ok := c.minutes.Next()
+		if !ok {
+			break
+		}
+		c.foldBatch(batch)
+	}
+	if done > 0 {
+		c.pending = slices.DeleteFunc(c.pending, c.minutes.Minuted)
+		c.layered = -1
+	}
+}
+
+// foldBatch applies one batch.
+func (c *Coop) foldBatch(b minutes.Batch) {
+	if b.Opens {
+		c.opening = c.minuted.clone()
+	}
+	before := c.minuted.People.Tellers
+	for _, ref := range b.Records {
+		c.minuted.apply(c.act(ref))
+	}
+	if after := c.minuted.People.Tellers; !slices.Equal(before, after) {
+		c.minutes.Seat(after)
+	}
+}
+
+// takeBack folds the open epoch anew up to a batch: more tellers lied than the
+// order can bear, and what they signed proves it.
+func (c *Coop) takeBack(to int) {
+	c.minuted = c.opening.clone()
+	c.minutes.Rewind()
+	c.foldBatches(to)
+	c.pending = c.pending[:0]
+	for ref := range history.Ref(c.h.Len()) {
+		if !c.minutes.Minuted(ref) {
+			c.insert(ref)
+		}
+	}
+	c.layered = -1
+}
+
+// foldPending brings the provisional layer up to date.
+func (c *Coop) foldPending() {
+	if c.layered < 0 {
+		c.layer, c.lenient, c.layered = c.minuted.clone(), nil, 0
+	}
+	for i := c.layered; i < len(c.pending); i++ {
+		a := c.act(c.pending[i])
+		removed := c.layer.apply(a)
+		if c.lenient != nil {
+			c.lenient.apply(a)
+		} else if removed {
+			c.lenient = c.minuted.clone()
+			c.lenient.People.Lenient = true
+			for _, ref := range c.pending[:i+1] {
+				c.lenient.apply(c.act(ref))
+			}
+		}
+	}
+	c.layered = len(c.pending)
+}

@@ -1,0 +1,135 @@
+package coop
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"coop/crdt/document"
+	"coop/crdt/history"
+	"coop/crdt/ledger"
+	"coop/crdt/member"
+	"coop/crdt/minutes"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+)
+
+// snapshotVersion changes whenever the form or the meaning of a snapshot does:
+// one of another version is folded anew.
+const snapshotVersion = 1
+
+// snapshotHead is what stands before the tables of a snapshot.
+type snapshotHead struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint64
+	Records uint64 // how many records it covers
+	Minutes minutes.Snapshot
+}
+
+// Snapshot returns the fold as bytes, for a cache: what Restore needs to go on
+// without folding everything again. It is no ground state and may be lost.
+func (c *Coop) Snapshot() []byte {
+	c.settle()
+	var b bytes.Buffer
+	b.Write(record.Marshal(snapshotHead{Version: snapshotVersion, Records: uint64(c.h.Len()), Minutes: c.minutes.Snapshot()}))
+	c.minuted.writeTo(&b)
+	c.opening.writeTo(&b)
+	c.contents.writeTo(&b)
+	c.library.WriteTo(&b)
+	return b.Bytes()
+}
+
+// NeedsBody reports whether Restored records of a kind must come with their
+// body: the graph itself reads it.
+func NeedsBody(kind string) bool {
+	switch kind {
+	case member.KindFound, member.KindAdmit, member.KindDeviceAdd, proposal.KindOpen:
+		return true
+	}
+	return false
+}
+
+// Restore rebuilds a co-op from a snapshot and the records of the store, in the
+// order in which they were admitted; records may come without bodies where
+// NeedsBody does not ask for them. With a snapshot that is damaged, or of other
+// records, it folds everything anew. Restored are as many records as the
+// snapshot covers. Anchors are those Minutes().Anchors() returned before; they
+// are ground state, to be kept apart from caches.
+func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit func(*record.Record) error) error) (c *Coop, restored int, err error) {
+	c = New(load)
+	err = graph(func(r *record.Record) error {
+		_, _, err := c.h.Admit(r)
+		return err
+	})
+	if err != nil || c.h.Len() == 0 {
+		return c, 0, err
+	}
+	if restored, err = c.resume(snapshot); err != nil {
+		if err := c.begin(load(0), anchors); err != nil {
+			return nil, 0, err
+		}
+		restored = 0
+	}
+	for ref := range history.Ref(c.h.Len()) {
+		switch {
+		case int(ref) >= max(restored, 1):
+			c.foldContent(ref)
+			c.insert(ref)
+		case !c.minutes.Minuted(ref):
+			c.insert(ref)
+		}
+	}
+	c.stale = true
+	return c, restored, nil
+}
+
+// resume takes the fold from a snapshot.
+func (c *Coop) resume(b []byte) (restored int, err error) {
+	var head snapshotHead
+	if b, err = record.UnmarshalFirst(b, &head); err != nil {
+		return 0, err
+	}
+	if head.Version != snapshotVersion || head.Records == 0 || head.Records > uint64(c.h.Len()) {
+		return 0, errors.New("snapshot of another version or of other records")
+	}
+	contents, library := newContents(), document.NewLibrary(c.h, c.body, schemas())
+	var minuted, opening *Acts
+	if minuted, b, err = readActs(b); err != nil {
+		return 0, err
+	}
+	if opening, b, err = readActs(b); err != nil {
+		return 0, err
+	}
+	if b, err = contents.read(b); err != nil {
+		return 0, err
+	}
+	if b, err = library.Read(b); err != nil || len(b) > 0 {
+		return 0, fmt.Errorf("snapshot of documents: %w", err)
+	}
+	m, err := minutes.Restore(c.h, head.Minutes)
+	if err != nil {
+		return 0, err
+	}
+	c.minutes, c.minuted, c.opening, c.contents, c.library = m, minuted, opening, contents, library
+	c.layer, c.layered = c.minuted.clone(), -1
+	return int(head.Records), nil
+}
+
+func readActs(b []byte) (a *Acts, rest []byte, err error) {
+	a = &Acts{People: member.New(), Proposals: proposal.New(), Ledger: ledger.New(), Problems: newProblems()}
+	for _, read := range []func([]byte) ([]byte, error){a.People.Read, a.Proposals.Read, a.Ledger.Read, a.Problems.Read} {
+		if b, err = read(b); err != nil {
+			return nil, nil, err
+		}
+	}
+	return a, b, nil
+}
+
+func (c Contents) read(b []byte) (rest []byte, err error) {
+	for _, read := range []func([]byte) ([]byte, error){c.Listings.Read, c.Comments.Read, c.Texts.Read, c.Problems.Read} {
+		if b, err = read(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}

@@ -1,0 +1,177 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"coop/crdt/record"
+)
+
+// What follows are the effects of decisions. Package coop calls them where a
+// decision passes. Their errors are reasons in words for members; after an
+// error nothing was changed, unless it says otherwise.
+
+// MakeMember makes associates members. Those of them who cannot become members
+// are named in the error; the others do.
+func (s *State) MakeMember(ids []record.ID) error {
+	var errs []error
+	for _, id := range ids {
+		m, err := s.present(id)
+		if err == nil && m.Status != StatusAssociate {
+			err = fmt.Errorf("%s is a member already", m.Name)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		m.Status = StatusMember
+		s.Members.Put(id, m)
+	}
+	return errors.Join(errs...)
+}
+
+// Expel puts a person out. A teller must lose the seat first, by a decision; a
+// member can be expelled only if MinRemain others are left to vote.
+func (s *State) Expel(id record.ID) error {
+	m, err := s.present(id)
+	if err != nil {
+		return err
+	}
+	if s.IsTeller(id) {
+		return fmt.Errorf("%s is a teller: decide on other tellers first, in this proposal or another", m.Name)
+	}
+	if m.full() {
+		others := len(s.Voters())
+		if m.Status == StatusMember {
+			others--
+		}
+		if others < MinRemain {
+			return fmt.Errorf("%d members besides %s are left to vote, and only %d or more can expel one", others, m.Name, MinRemain)
+		}
+	}
+	s.remove(m, StatusExpelled)
+	return nil
+}
+
+// SetOffice gives an office to a member or takes it.
+func (s *State) SetOffice(id record.ID, office string, on bool) error {
+	m, err := s.present(id)
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(Offices(), office):
+		return fmt.Errorf("there is no office %q: there are %v", office, Offices())
+	case on && !m.full():
+		return fmt.Errorf("%s is an associate and can hold no office: make them a member first", m.Name)
+	case on == m.Holds(office):
+		return fmt.Errorf("%s has the office %s: %v already", m.Name, office, on)
+	}
+	if on {
+		m.Offices = append(slices.Clone(m.Offices), office)
+		slices.Sort(m.Offices)
+	} else {
+		m.Offices = slices.DeleteFunc(slices.Clone(m.Offices), func(o string) bool { return o == office })
+	}
+	s.Members.Put(id, m)
+	return nil
+}
+
+// CheckClause says why a clause of the bylaws cannot have this value, or nil.
+// A clause per unit is named with "/" and the unit's code. Number is 0 where
+// the clause is a text, text is empty where it is a number.
+func (s *State) CheckClause(name string, number int64, text string) error {
+	return Setting{Name: name, Number: number, Text: text}.check(s.Units)
+}
+
+// SetClause changes the bylaws.
+func (s *State) SetClause(name string, number int64, text string) error {
+	if err := s.CheckClause(name, number, text); err != nil {
+		return err
+	}
+	s.Bylaws = s.Bylaws.with(Setting{Name: name, Number: number, Text: text})
+	return nil
+}
+
+// SetTellers seats other tellers, who lead in this order: 1 to MaxTellers
+// devices that stand, of different members.
+func (s *State) SetTellers(devices []record.Key) error {
+	if len(devices) == 0 || len(devices) > MaxTellers {
+		return fmt.Errorf("%d tellers, not 1 to %d", len(devices), MaxTellers)
+	}
+	var owners []record.ID
+	for _, k := range devices {
+		m, err := s.Author(k)
+		if err != nil {
+			return fmt.Errorf("teller: %w", err)
+		}
+		if !m.full() {
+			return fmt.Errorf("%s is an associate and cannot be a teller: make them a member first", m.Name)
+		}
+		if slices.Contains(owners, m.ID) {
+			return fmt.Errorf("%s would have two of the tellers' seats", m.Name)
+		}
+		owners = append(owners, m.ID)
+	}
+	if !slices.Equal(devices, s.Tellers) {
+		s.seat(slices.Clone(devices))
+	}
+	return nil
+}
+
+// Recover gives a person whose keys are lost the root and device of a recovery
+// card; all their old devices are out. A teller must lose the seat first, by a
+// decision: else a simple majority could take it.
+func (s *State) Recover(id record.ID, card []byte) error {
+	m, err := s.present(id)
+	if err != nil {
+		return err
+	}
+	c, err := ParseCard(card)
+	switch {
+	case err != nil:
+		return err
+	case c.Coop != s.Coop:
+		return fmt.Errorf("the recovery card of %s is for another co-op", m.Name)
+	case c.Recovers != id:
+		return fmt.Errorf("the card is not for the recovery of %s: ask them for a new one", m.Name)
+	case s.Persons.Has(c.Member()):
+		return fmt.Errorf("the new root key of %s was somebody's before: make a new one", m.Name)
+	case s.IsTeller(id):
+		return fmt.Errorf("%s is a teller: decide on other tellers first, in this proposal or another", m.Name)
+	}
+	if err := s.free(c.Device); err != nil {
+		return err
+	}
+	for _, k := range m.Devices {
+		d, _ := s.Devices.Get(k)
+		s.revoke(d)
+	}
+	m.Root, m.Devices = c.Root, nil
+	s.Persons.Put(c.Member(), id)
+	s.addDevice(m, c.Device, c.DeviceName)
+	return nil
+}
+
+// Rest takes a silent member out of electorates until they act again.
+func (s *State) Rest(id record.ID) error {
+	m, err := s.present(id)
+	if err != nil {
+		return err
+	}
+	if m.Status != StatusMember {
+		return fmt.Errorf("%s is %s, and only those who vote can be set resting", m.Name, m.Status)
+	}
+	m.Status = StatusResting
+	s.Members.Put(id, m)
+	return nil
+}
+
+// Wake makes a resting member vote again. Package coop calls it for the author
+// of every act but an ack, before the act is applied.
+func (s *State) Wake(id record.ID) {
+	if m, ok := s.Members.Get(id); ok && m.Status == StatusResting {
+		m.Status = StatusMember
+		s.Members.Put(id, m)
+	}
+}

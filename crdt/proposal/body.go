@@ -1,0 +1,128 @@
+package proposal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"coop/crdt/member"
+	"coop/crdt/record"
+)
+
+// The kinds of acts by which a co-op decides.
+const (
+	KindOpen     = "proposal/open"     // OpenBody, by a member
+	KindWithdraw = "proposal/withdraw" // NameBody, by the proposal's author
+	KindCast     = "vote/cast"         // CastBody, by any device of somebody of the electorate
+	KindClose    = "vote/close"        // NameBody, by a teller's device
+)
+
+// Option is what a vote says.
+type Option string
+
+// The options.
+const (
+	Yes     Option = "yes"
+	No      Option = "no"
+	Abstain Option = "abstain"
+)
+
+// OpenBody opens a proposal.
+type OpenBody struct {
+	_          struct{}    `cbor:",toarray"`
+	Doc        record.ID   // the document with its text; zero: the title says it all
+	Version    []record.ID // the records that name the version, sorted; empty if and only if Doc is zero
+	Title      string
+	Rule       Rule
+	Effects    []Effect
+	Electorate [32]byte // member.Roll of the Electorate that the author saw
+	ClosesAt   int64    // unix milliseconds; 0 unless it is a poll
+}
+
+// CastBody votes.
+type CastBody struct {
+	_        struct{} `cbor:",toarray"`
+	Proposal record.ID
+	Option   Option
+	Reason   string
+}
+
+// NameBody withdraws a proposal, or says that its time is over.
+type NameBody struct {
+	_        struct{} `cbor:",toarray"`
+	Proposal record.ID
+}
+
+// body is one of the above.
+type body interface{ check() error }
+
+// read decodes the body of a record and holds the rules that need no state.
+func read(r *record.Record, b body) error {
+	if err := record.Unmarshal(r.Body, b); err != nil {
+		return fmt.Errorf("body of %s: %w", r.Kind, err)
+	}
+	return b.check()
+}
+
+func (b *OpenBody) check() error {
+	if err := checkText("the title", b.Title, 1, MaxTitleLen); err != nil {
+		return err
+	}
+	if b.Title != strings.TrimSpace(b.Title) || strings.ContainsFunc(b.Title, unicode.IsControl) {
+		return errors.New("the title begins or ends with a space or has a line break: write it as one line")
+	}
+	if (b.Doc == record.ID{}) != (len(b.Version) == 0) {
+		return errors.New("a proposal names its text and the version of it, or neither")
+	}
+	if len(b.Version) > MaxVersion || !slices.Equal(b.Version, record.SortIDs(slices.Clone(b.Version))) {
+		return fmt.Errorf("the version of the text is not 1 to %d records, sorted and unique", MaxVersion)
+	}
+	switch b.Rule {
+	case Ordinary:
+		if b.ClosesAt < 1 || b.ClosesAt > MaxTime {
+			return errors.New("an ordinary proposal says when it closes")
+		}
+	case Governance, Constitutional:
+		if b.ClosesAt != 0 {
+			return fmt.Errorf("a %s proposal stays open until it is decided: leave out when it closes", b.Rule)
+		}
+	default:
+		return fmt.Errorf("there is no rule %q: there are %s, %s and %s", b.Rule, Ordinary, Governance, Constitutional)
+	}
+	return checkEffects(b.Effects, b.Rule)
+}
+
+func (b *CastBody) check() error {
+	if b.Option != Yes && b.Option != No && b.Option != Abstain {
+		return fmt.Errorf("a vote is %s, %s or %s, not %q", Yes, No, Abstain, b.Option)
+	}
+	return checkText("the reason", b.Reason, 0, MaxReasonLen)
+}
+
+func (b *NameBody) check() error { return nil }
+
+func checkText(what, s string, low, high int) error {
+	if n := utf8.RuneCountInString(s); n < low || n > high {
+		return fmt.Errorf("%s has %d characters, not %d to %d", what, n, low, high)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%s is not valid UTF-8", what)
+	}
+	return nil
+}
+
+// Open returns the body of the record by which a member opens a proposal, with
+// the hash of its electorate as people has it. It errs where the form is wrong;
+// State.Apply judges the rest.
+func Open(people *member.State, by record.ID, b OpenBody) ([]byte, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	people = people.Clone()
+	people.Wake(by) // as opening it will
+	b.Electorate = member.Roll(Electorate(people, b.Effects))
+	return record.Marshal(b), nil
+}

@@ -1,0 +1,294 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/document"
+	"coop/crdt/ledger"
+	"coop/crdt/member"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+)
+
+// Proposal is what a person types to open a proposal.
+type Proposal struct {
+	Title   string
+	Text    string
+	Draft   string   // a text begun with DraftProposal, in place of Title and Text
+	Effects []string // see Effects
+	Rule    string   // "": the one that asks for the fewest votes
+	Days    int      // a poll stays open so long; 0: as the bylaws say
+}
+
+// Effects says how effects are typed, one a line, for help texts.
+const Effects = `members:NAME,NAME          associates become members
+office:NAME,OFFICE         gives the office of sponsor, treasurer or moderator
+office:NAME,-OFFICE        takes it
+expel:NAME                 puts somebody out
+rest:NAME                  sets a silent member resting
+recover:NAME,CARD          new keys for somebody who lost theirs (CARD: see coop member waiting)
+credit-limit:NAME,AMOUNT UNIT
+budget:NAME,AMOUNT UNIT,FOR[,PARTS,DAYS]
+                           the treasury may pay NAME, all as needed or in PARTS every DAYS
+bylaw:CLAUSE=VALUE         changes a clause, such as quorum=40 or credit-limit/hour=80
+tellers:NAME,NAME          who keeps the minutes, NAME or NAME/DEVICE`
+
+// OpenProposal opens a proposal. With a text it first writes the document, so
+// that the proposal names that very version.
+func (n *Node) OpenProposal(ctx context.Context, p Proposal) (record.ID, error) {
+	if p.Draft != "" && p.Text != "" {
+		return record.ID{}, invalid("a draft has its text already: change that, or leave the draft out")
+	}
+	if p.Text != "" {
+		if err := n.wouldOpen(ctx, p); err != nil {
+			return record.ID{}, err
+		}
+		id, err := n.DraftProposal(ctx, p.Title, p.Text)
+		if err != nil {
+			return record.ID{}, err
+		}
+		p.Draft = id.String()
+	}
+	return n.write(ctx, func(a author) (statement, error) { return n.opening(a, p) })
+}
+
+// wouldOpen says why a proposal cannot be opened, before its text is written: a
+// refused proposal leaves no draft behind.
+func (n *Node) wouldOpen(ctx context.Context, p Proposal) error {
+	return n.do(ctx, func() error {
+		a, err := n.author()
+		if err != nil {
+			return err
+		}
+		s, err := n.opening(a, p)
+		if err != nil {
+			return err
+		}
+		return n.permit(a, s)
+	})
+}
+
+// opening returns the statement that opens a proposal, with the text as it now
+// stands in its draft.
+func (n *Node) opening(a author, p Proposal) (statement, error) {
+	s := a.coop.State()
+	d := proposal.OpenBody{Title: p.Title, Rule: proposal.Rule(p.Rule)}
+	if p.Draft != "" {
+		text, err := FindText(s, p.Draft)
+		if err != nil {
+			return statement{}, err
+		}
+		d.Doc, d.Version = text.ID, a.coop.Library().Version(text.ID)
+		if d.Title == "" {
+			d.Title = text.Title
+		}
+	}
+	for _, typed := range p.Effects {
+		e, err := n.effect(s, typed)
+		if err != nil {
+			return statement{}, err
+		}
+		d.Effects = append(d.Effects, e)
+	}
+	if d.Rule == "" {
+		d.Rule = proposal.RuleFor(d.Effects)
+	}
+	if d.Rule == proposal.Ordinary {
+		days := int64(p.Days)
+		if days == 0 {
+			days = s.People.Bylaws.Number(member.PollDays)
+		}
+		d.ClosesAt = a.now + days*int64(24*time.Hour/time.Millisecond)
+	}
+	body, err := proposal.Open(s.People, a.me.ID, d)
+	if err != nil {
+		return statement{}, invalid("%v", err)
+	}
+	return statement{proposal.KindOpen, body}, nil
+}
+
+// ProposeMembers opens the proposal that makes associates members.
+func (n *Node) ProposeMembers(ctx context.Context, names []string) (record.ID, error) {
+	title := "Make " + strings.Join(names, ", ") + " a member"
+	if len(names) > 1 {
+		title = "Make " + strings.Join(names, ", ") + " members"
+	}
+	return n.OpenProposal(ctx, Proposal{Title: title, Effects: []string{"members:" + strings.Join(names, ",")}})
+}
+
+// Vote votes on a proposal, or changes this member's vote.
+func (n *Node) Vote(ctx context.Context, typed, option, reason string) (record.ID, error) {
+	if o := proposal.Option(option); o != proposal.Yes && o != proposal.No && o != proposal.Abstain {
+		return record.ID{}, invalid("a vote is yes, no or abstain, not %q", option)
+	}
+	return n.write(ctx, func(a author) (statement, error) {
+		p, err := FindProposal(a.coop.State(), typed)
+		if err != nil {
+			return statement{}, err
+		}
+		return act(proposal.KindCast, proposal.CastBody{Proposal: p.ID, Option: proposal.Option(option), Reason: reason}), nil
+	})
+}
+
+// CloseProposal writes, for a teller, that a poll's time is over; for its author
+// it withdraws a proposal that is still open.
+func (n *Node) CloseProposal(ctx context.Context, typed string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		p, err := FindProposal(s, typed)
+		if err != nil {
+			return statement{}, err
+		}
+		device := n.cfg.Home.Device().Public()
+		held := n.replica.HeldSince(p.ID, n.cfg.Now()).UnixMilli()
+		if p.MayClose(s.People, device, held, a.now) == nil {
+			return act(proposal.KindClose, proposal.NameBody{Proposal: p.ID}), nil
+		}
+		return act(proposal.KindWithdraw, proposal.NameBody{Proposal: p.ID}), nil
+	})
+}
+
+// TextOf returns the exact text a proposal was opened with.
+func (n *Node) TextOf(ctx context.Context, p proposal.Proposal) (text string, err error) {
+	if p.Doc == (record.ID{}) {
+		return "", nil
+	}
+	asked := n.ask(ctx, func() {
+		var v document.Value
+		if v, err = n.coop.Library().ValueAt(p.Doc, p.Version); err == nil {
+			text = v.Text("text")
+		}
+	})
+	if asked != nil {
+		return "", asked
+	}
+	return text, err
+}
+
+// effect reads one effect as a person types it.
+func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error) {
+	kind, rest, ok := strings.Cut(typed, ":")
+	if !ok || rest == "" {
+		return e, invalid("effect %q is not KIND:DETAILS. There are:\n%s", typed, Effects)
+	}
+	args := strings.Split(rest, ",")
+	for i := range args {
+		args[i] = strings.TrimSpace(args[i])
+	}
+	switch kind {
+	case proposal.EffectMembers:
+		return n.membersEffect(s, args)
+	case proposal.EffectTellers:
+		return tellersEffect(s, args)
+	case proposal.EffectBylaw:
+		return bylawEffect(s, rest)
+	}
+	known := []string{proposal.EffectExpel, proposal.EffectRest, proposal.EffectOffice, proposal.EffectRecover, proposal.EffectCreditLimit, proposal.EffectBudget}
+	if !slices.Contains(known, kind) {
+		return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
+	}
+	who, err := FindMember(s, args[0])
+	if err != nil {
+		return e, err
+	}
+	switch {
+	case (kind == proposal.EffectExpel || kind == proposal.EffectRest) && len(args) == 1:
+		return proposal.Effect{Kind: kind, Member: who.ID}, nil
+	case kind == proposal.EffectOffice && len(args) == 2:
+		office, taken := strings.CutPrefix(args[1], "-")
+		return proposal.Effect{Kind: kind, Member: who.ID, Name: office, On: !taken}, nil
+	case kind == proposal.EffectRecover && len(args) == 2:
+		card, err := n.findCard(args[1])
+		return proposal.Effect{Kind: kind, Member: who.ID, Card: card.Bytes}, err
+	case kind == proposal.EffectCreditLimit && len(args) == 2:
+		u, amount, err := amountOf(s, args[1])
+		return proposal.Effect{Kind: kind, Member: who.ID, Unit: u.Code, Amount: amount}, err
+	case kind == proposal.EffectBudget && (len(args) == 3 || len(args) == 5):
+		return budgetEffect(s, who, args)
+	}
+	return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
+}
+
+func (n *Node) membersEffect(s *coop.State, names []string) (e proposal.Effect, err error) {
+	var ids []record.ID
+	for _, name := range names {
+		m, err := FindMember(s, name)
+		if err != nil {
+			return e, err
+		}
+		ids = append(ids, m.ID)
+	}
+	return proposal.Effect{Kind: proposal.EffectMembers, Members: record.SortIDs(ids)}, nil
+}
+
+// tellersEffect reads tellers as NAME, which means the first device of theirs
+// that stands, or NAME/DEVICE.
+func tellersEffect(s *coop.State, names []string) (e proposal.Effect, err error) {
+	var keys []record.Key
+	for _, typed := range names {
+		name, device, _ := strings.Cut(typed, "/")
+		m, err := FindMember(s, name)
+		if err != nil {
+			return e, err
+		}
+		i := slices.IndexFunc(m.Devices, func(k record.Key) bool {
+			d, _ := s.People.Devices.Get(k)
+			return s.People.Stands(k) && (device == "" || d.Name == device)
+		})
+		if i < 0 {
+			return e, &NotFound{fmt.Sprintf("%s has no device %q that could keep the minutes", m.Name, device)}
+		}
+		keys = append(keys, m.Devices[i])
+	}
+	return proposal.Effect{Kind: proposal.EffectTellers, Keys: keys}, nil
+}
+
+func bylawEffect(s *coop.State, typed string) (e proposal.Effect, err error) {
+	clause, value, ok := strings.Cut(typed, "=")
+	if !ok {
+		return e, invalid("a bylaw is changed by CLAUSE=VALUE, such as quorum=40")
+	}
+	e = proposal.Effect{Kind: proposal.EffectBylaw, Name: clause}
+	if e.Amount, err = strconv.ParseInt(value, 10, 64); err != nil {
+		e.Amount, e.Text = 0, value
+	}
+	if err := s.People.CheckClause(clause, e.Amount, e.Text); err != nil {
+		return e, invalid("%v", err)
+	}
+	return e, nil
+}
+
+func budgetEffect(s *coop.State, payee member.Member, args []string) (e proposal.Effect, err error) {
+	u, total, err := amountOf(s, args[1])
+	if err != nil {
+		return e, err
+	}
+	var parts, days uint64
+	if len(args) == 5 {
+		var badParts, badDays error
+		parts, badParts = strconv.ParseUint(args[3], 10, 32)
+		days, badDays = strconv.ParseUint(args[4], 10, 32)
+		if badParts != nil || badDays != nil {
+			return e, invalid("%q and %q are not how many parts, and how many days apart", args[3], args[4])
+		}
+	}
+	return proposal.Effect{Kind: proposal.EffectBudget, Member: payee.ID, Unit: u.Code, Amount: total, Parts: uint32(parts), Days: uint32(days), Text: args[2]}, nil
+}
+
+// amountOf reads "12.50 hour", or "12.50" in the co-op's first unit.
+func amountOf(s *coop.State, typed string) (u member.Unit, amount int64, err error) {
+	number, code, _ := strings.Cut(strings.TrimSpace(typed), " ")
+	if u, err = unit(s, strings.TrimSpace(code)); err != nil {
+		return u, 0, err
+	}
+	if amount, err = ledger.ParseAmount(number, u); err != nil {
+		err = invalid("%v", err)
+	}
+	return u, amount, err
+}

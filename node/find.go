@@ -1,0 +1,127 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+
+	"coop/crdt/coop"
+	"coop/crdt/ledger"
+	"coop/crdt/listing"
+	"coop/crdt/member"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+	"coop/crdt/table"
+)
+
+// Treasury is what people call the account of the co-op itself.
+const Treasury = "treasury"
+
+// minPrefix is how much of an id a person must type: fewer characters would
+// soon name two things.
+const minPrefix = 4
+
+// findByID returns the row whose id begins with what a person typed.
+func findByID[V any](t table.Table[record.ID, V], what, typed string) (V, error) {
+	var found V
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	if len(typed) < minPrefix {
+		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a %s: type at least %d characters of it", typed, what, minPrefix)}
+	}
+	n := 0
+	for id, v := range t.All() {
+		if strings.HasPrefix(id.String(), typed) {
+			found = v
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return found, &NotFound{fmt.Sprintf("there is no %s %s", what, typed)}
+	case 1:
+		return found, nil
+	}
+	return found, &NotFound{fmt.Sprintf("%d %ss begin with %s: type more of the id", n, what, typed)}
+}
+
+// FindMember returns the person whom a name or the beginning of an id means.
+// Those who are gone count only where nobody else has the name.
+func FindMember(s *coop.State, typed string) (member.Member, error) {
+	var here, gone []member.Member
+	for _, m := range s.People.Members.All() {
+		if !strings.EqualFold(m.Name, strings.TrimSpace(typed)) {
+			continue
+		}
+		if m.Gone() {
+			gone = append(gone, m)
+		} else {
+			here = append(here, m)
+		}
+	}
+	if here == nil {
+		here = gone
+	}
+	switch len(here) {
+	case 0:
+		m, err := findByID(s.People.Members, "member", typed)
+		if err != nil {
+			return m, &NotFound{fmt.Sprintf("nobody in %s is called %q: `coop member list` shows who is there", s.People.Name, typed)}
+		}
+		return m, nil
+	case 1:
+		return here[0], nil
+	}
+	return member.Member{}, &NotFound{fmt.Sprintf("%d people are called %q: use an id from `coop member list`, such as %s", len(here), typed, here[0].ID.Short())}
+}
+
+// FindAccount returns whose account a name means: a person's or the co-op's.
+func FindAccount(s *coop.State, typed string) (record.ID, error) {
+	if strings.EqualFold(typed, Treasury) {
+		return s.People.Coop, nil
+	}
+	m, err := FindMember(s, typed)
+	return m.ID, err
+}
+
+// FindListing returns the listing whose id begins with what a person typed.
+func FindListing(s *coop.State, typed string) (listing.Listing, error) {
+	return findByID(s.Listings, "listing", typed)
+}
+
+// FindProposal returns the proposal whose id begins with what a person typed.
+func FindProposal(s *coop.State, typed string) (proposal.Proposal, error) {
+	return findByID(s.Proposals.Proposals, "proposal", typed)
+}
+
+// FindText returns the draft of a proposal whose id begins with what a person
+// typed.
+func FindText(s *coop.State, typed string) (proposal.Text, error) {
+	return findByID(s.Texts, "draft", typed)
+}
+
+// FindPayment returns the payment or request whose id begins with what a person
+// typed.
+func FindPayment(s *coop.State, typed string) (ledger.Payment, error) {
+	return findByID(s.Ledger.Payments, "payment", typed)
+}
+
+// findAbout returns the listing or the proposal a payment or comment is about.
+func findAbout(s *coop.State, typed string) (record.ID, error) {
+	if l, err := FindListing(s, typed); err == nil {
+		return l.ID, nil
+	}
+	if p, err := FindProposal(s, typed); err == nil {
+		return p.ID, nil
+	}
+	return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no proposal %s", typed)}
+}
+
+// NameOf returns what people call the owner of an account.
+func NameOf(s *coop.State, id record.ID) string {
+	if id == s.People.Coop {
+		return Treasury
+	}
+	if m, ok := s.People.Person(id); ok {
+		return m.Name
+	}
+	return id.Short()
+}

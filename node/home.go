@@ -1,0 +1,550 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/history"
+	"coop/crdt/member"
+	"coop/crdt/record"
+	"coop/node/keys"
+	"coop/sync/replica"
+)
+
+// FoundAs is what a person types to found a co-op.
+type FoundAs struct {
+	Name    string
+	As      string
+	Device  string // the name of this computer; "": its host name
+	Purpose string
+	Units   []string
+}
+
+// random32 returns 32 bytes nobody can guess.
+func random32() (b [32]byte) {
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // the machine has no randomness: nothing here can be done safely
+	}
+	return b
+}
+
+// Found makes a co-op in an empty home: its keys, and the founding record as
+// the first of the home's store. It returns the 24 words of the root key.
+func Found(home *keys.Home, append func(*record.Record) error, in FoundAs, now time.Time) (words string, err error) {
+	units, err := parseUnits(in.Units)
+	if err != nil {
+		return "", err
+	}
+	phrase := keys.NewPhrase()
+	device, root := record.NewPrivate(random32()), phrase.Root()
+	terms := member.Founding{
+		Name: in.Name, Purpose: in.Purpose, Units: units, Nonce: random32(),
+		Founders: []member.Founder{{Name: in.As, Root: root.Public(), Device: device.Public(), DeviceName: deviceName(in.Device)}},
+	}
+	body, err := member.NewFounding(terms, []member.FounderSig{terms.Sign(root, device)})
+	if err != nil {
+		return "", invalid("%v", err)
+	}
+	r, err := record.New(record.Header{Seq: 1, Depth: 1, Kind: member.KindFound, Time: now.UnixMilli()}, body, device)
+	if err != nil {
+		return "", err
+	}
+	secrets := keys.Secrets{Coop: r.ID, Device: device.Seed(), Transport: random32(), Network: random32(), Words: phrase.String()}
+	if err := home.Create(secrets); err != nil {
+		return "", err
+	}
+	if err := append(r); err != nil {
+		return "", errors.Join(err, home.Discard())
+	}
+	return phrase.String(), nil
+}
+
+// parseUnits reads "hour" or "euro:2", the number being decimals: 2 unless said
+// otherwise.
+func parseUnits(typed []string) (units []member.Unit, err error) {
+	if len(typed) == 0 {
+		typed = []string{"hour"}
+	}
+	for _, t := range typed {
+		u := member.Unit{Scale: 2}
+		if _, err := fmt.Sscanf(t, "%d", new(int)); err == nil {
+			return nil, invalid("unit %q begins with a digit: write a word such as hour", t)
+		}
+		for i, c := range t {
+			if c == ':' {
+				if _, err := fmt.Sscanf(t[i+1:], "%d", &u.Scale); err != nil {
+					return nil, invalid("unit %q: after the colon stands how many decimals it has", t)
+				}
+				t = t[:i]
+				break
+			}
+		}
+		u.Code = t
+		units = append(units, u)
+	}
+	return units, nil
+}
+
+func deviceName(name string) string {
+	if name != "" {
+		return name
+	}
+	if host, err := os.Hostname(); err == nil && host != "" && len(host) <= member.MaxNameLen {
+		return host
+	}
+	return "computer"
+}
+
+// Join prepares an empty home to join with an invite: its keys and the card it
+// will show. As is the name of the person, or, where the code is for another
+// computer of a member, that of the computer. Words are those of the new root
+// key; a further computer gets none.
+func Join(home *keys.Home, code, as, device string, now time.Time) (words string, err error) {
+	invite, err := member.ParseInvite(code)
+	if err != nil {
+		return "", invalid("%v", err)
+	}
+	if invite.Expires != 0 && now.UnixMilli() > invite.Expires {
+		return "", &Refused{fmt.Sprintf("this invite to %s ended on %s: ask for a new one", invite.CoopName, time.UnixMilli(invite.Expires).Format("2 January 2006"))}
+	}
+	key := record.NewPrivate(random32())
+	secrets := keys.Secrets{Coop: invite.Coop, Device: key.Seed(), Transport: random32(), Network: invite.Secret, Invite: invite.String()}
+	if invite.ForDevice() {
+		req, err := member.NewDeviceRequest(invite, as, key)
+		if err != nil {
+			return "", invalid("%v", err)
+		}
+		secrets.Card = req.Encode()
+		return "", home.Create(secrets)
+	}
+	phrase := keys.NewPhrase()
+	card, err := member.NewCard(member.CardTerms{Coop: invite.Coop, Name: as, DeviceName: deviceName(device), Agreement: invite.Agreement}, invite.Key(), phrase.Root(), key)
+	if err != nil {
+		return "", invalid("%v", err)
+	}
+	secrets.Card, secrets.Words = card.Encode(), phrase.String()
+	return phrase.String(), home.Create(secrets)
+}
+
+// replicaConfig says who this node is.
+func (n *Node) replicaConfig() (replica.Config, error) {
+	home := n.cfg.Home
+	key := home.Device()
+	c := replica.Config{
+		Coop: n.coop, Key: key, Device: key.Public(), Transport: n.cfg.Transport, Secret: home.Secrets().Network,
+		Card: home.Secrets().Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
+		Load: func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
+	}
+	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
+	if home.Secrets().Invite == "" {
+		return c, nil
+	}
+	invite, err := member.ParseInvite(home.Secrets().Invite)
+	if err != nil {
+		return c, fmt.Errorf("the invite this home was made with: %w", err)
+	}
+	c.Joined = func(held *coop.Coop) bool { return holds(held, invite) && held.Stands(key.Public()) }
+	return c, nil
+}
+
+// holds reports whether a co-op is the one an invite named, as far as it had
+// come then: the same anchors and the same final leader. Whoever shows a
+// newcomer another past cannot show that.
+func holds(c *coop.Coop, invite member.Invite) bool {
+	if c.History().Len() == 0 {
+		return false
+	}
+	leader, ok := c.History().Find(invite.Leader)
+	if !ok || !c.Minutes().Minuted(leader) {
+		return false
+	}
+	anchors := c.Minutes().Anchors()
+	for n := range len(anchors) + 1 {
+		if anchorsHash(anchors[:n]) == invite.Anchors {
+			return true
+		}
+	}
+	return false
+}
+
+func anchorsHash(anchors []record.ID) [32]byte {
+	return record.DomainAnchors.Hash(record.Marshal(anchors))
+}
+
+// Invited is an invite code, and until when and how often it can be used.
+type Invited struct {
+	ID      record.ID
+	Code    string
+	Uses    int
+	Expires time.Time
+}
+
+// Invite makes a code: with its record, for people who want to join; without,
+// for a further computer of this member, whom only this node lets in.
+func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device bool) (out Invited, err error) {
+	if uses < 1 || uses > member.MaxUses {
+		return out, invalid("an invite is for 1 to %d people, not %d", member.MaxUses, uses)
+	}
+	seed := random32()
+	var code member.Invite
+	build := func(a author) error {
+		s := a.coop.State()
+		if lasts == 0 {
+			lasts = time.Duration(s.People.Bylaws.Number(member.InviteDays)) * 24 * time.Hour
+		}
+		out.Expires = time.UnixMilli(a.now).Add(lasts)
+		code = member.Invite{
+			Coop: s.People.Coop, CoopName: s.People.Name, Seed: seed, Secret: n.cfg.Home.Secrets().Network, Addrs: n.inviteAddrs(),
+			Anchors: anchorsHash(a.coop.Minutes().Anchors()), Leader: s.Last, Agreement: s.People.Agreement, Expires: out.Expires.UnixMilli(),
+		}
+		if device {
+			code.Member, code.Root = a.me.ID, a.me.Root
+		}
+		return code.Check()
+	}
+	if device {
+		err = n.do(ctx, func() error {
+			a, err := n.author()
+			if err != nil {
+				return err
+			}
+			if !n.HasWords() {
+				return &Refused{"the 24 words are no longer on this computer: make the code on the one that has them"}
+			}
+			if err := build(a); err != nil {
+				return err
+			}
+			return n.cfg.Home.AddDeviceInvite(keys.DeviceInvite{Key: code.Key().Public(), Expires: code.Expires})
+		})
+	} else {
+		out.ID, err = n.write(ctx, func(a author) (statement, error) {
+			if err := build(a); err != nil {
+				return statement{}, err
+			}
+			return statement{member.KindInvite, member.NewInvite(code.Key().Public(), uint32(uses), code.Expires)}, nil
+		})
+	}
+	out.Code, out.Uses = code.String(), uses
+	return out, err
+}
+
+// inviteAddrs are the addresses an invite carries: few, so that it fits a QR
+// code.
+func (n *Node) inviteAddrs() []string {
+	if n.network == nil {
+		return nil
+	}
+	addrs := n.network.Addrs()
+	return addrs[:min(len(addrs), member.MaxAddrs)]
+}
+
+// remember keeps the addresses of a peer that let us in, to find it again.
+func (n *Node) remember(id replica.SessionID) {
+	if n.network == nil {
+		return
+	}
+	if err := n.cfg.Home.RememberPeer(n.network.PeerAddrs(id)); err != nil {
+		n.cfg.Log.Warn("a peer's addresses were not remembered", "error", err)
+	}
+}
+
+// KnownAddrs returns the addresses at which peers may be found: those of the
+// invite and those remembered.
+func (n *Node) KnownAddrs() []string {
+	addrs := n.cfg.Home.PeerAddrs()
+	if invite, err := member.ParseInvite(n.cfg.Home.Secrets().Invite); err == nil {
+		addrs = append(addrs, invite.Addrs...)
+	}
+	return addrs
+}
+
+// checkMarker compares what this device last signed with what the store holds.
+// If there may be more, nothing is signed until peers have told all they know:
+// to sign again in a slot that was used would look like a lie.
+func (n *Node) checkMarker() error {
+	verdict := n.cfg.Home.CheckMarker(func(id record.ID) bool {
+		_, held := n.coop.History().Find(id)
+		return held
+	})
+	switch verdict {
+	case keys.MarkerOK:
+		return nil
+	case keys.MarkerBehind:
+		n.say("this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing")
+	case keys.MarkerMoved:
+		n.say("this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both")
+	}
+	n.unsigned = true
+	n.replica.Unlock(nil)
+	return nil
+}
+
+// TrustHome lets this device sign although its marker speaks against it: the
+// person knows that there is no other copy of this home.
+func (n *Node) TrustHome(ctx context.Context) error {
+	return n.do(ctx, func() error { return n.signAgain() })
+}
+
+// signAgain lets a device sign whose own records are all here.
+func (n *Node) signAgain() error {
+	if !n.unsigned {
+		return nil
+	}
+	key := n.cfg.Home.Device()
+	if tips := n.coop.History().TipsOf(key.Public()); len(tips) == 1 {
+		at := n.coop.History().At(tips[0])
+		if err := n.cfg.Home.Mark(at.Seq, at.ID); err != nil {
+			return err
+		}
+	}
+	n.unsigned = false
+	n.replica.Unlock(key)
+	n.say("this computer signs again")
+	return nil
+}
+
+// mark notes the own records that are now durable.
+func (n *Node) mark(stored []*record.Record) {
+	own := n.cfg.Home.Device().Public()
+	for _, r := range stored {
+		if r.Device != own || n.unsigned {
+			continue
+		}
+		if err := n.cfg.Home.Mark(r.Seq, r.ID); err != nil {
+			n.cfg.Log.Warn("marker", "error", err)
+		}
+	}
+}
+
+// pulled lets a device sign again once a peer has told all it knows, if the
+// record that the marker names is here.
+func (n *Node) pulled() {
+	if !n.unsigned {
+		return
+	}
+	if m, ok := n.cfg.Home.Marked(); ok {
+		if _, held := n.coop.History().Find(m.ID); !held {
+			return
+		}
+	}
+	if err := n.signAgain(); err != nil {
+		n.cfg.Log.Warn("marker", "error", err)
+	}
+}
+
+// HasWords reports whether the root key is on this computer.
+func (n *Node) HasWords() bool { return n.cfg.Home.Secrets().Words != "" }
+
+// ForgetWords takes the root key off this computer.
+func (n *Node) ForgetWords(ctx context.Context) error { return n.do(ctx, n.cfg.Home.ForgetWords) }
+
+// event deals with what the replica reports.
+func (n *Node) event(e replica.Event) {
+	switch e.Kind {
+	case replica.EventCard:
+		n.card(e)
+	case replica.EventDoorClosed:
+		n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
+	case replica.EventTooNew:
+		n.say("a peer runs a newer version of coop: " + e.Text)
+	case replica.EventDropped:
+		n.say(fmt.Sprintf("%s offered %d records of devices that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count))
+	case replica.EventWelcome:
+		n.remember(e.Session)
+		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))
+	case replica.EventPulled:
+		n.pulled()
+		n.cfg.Log.Debug("pulled", "peer", n.deviceText(e.Device), "records", e.Count)
+	default:
+		n.cfg.Log.Debug("replica", "event", e.Kind, "text", e.Text)
+	}
+}
+
+func (n *Node) deviceText(device record.Key) string {
+	if device == (record.Key{}) {
+		return "a stranger"
+	}
+	if n.coop.History().Len() > 0 {
+		people := n.coop.People()
+		if d, ok := people.Devices.Get(device); ok {
+			m, _ := people.Members.Get(d.Member)
+			return m.Name + "'s " + d.Name
+		}
+	}
+	return "device " + device.Short()
+}
+
+// card remembers a newcomer at the door. Another computer of this person, with
+// a code that this node made, gets its device card at once.
+func (n *Node) card(e replica.Event) {
+	if req, err := member.ParseDeviceRequest(e.Card); err == nil {
+		n.grant(req)
+		return
+	}
+	card, err := member.ParseCard(e.Card)
+	if err != nil {
+		return
+	}
+	if _, ok := n.cards[e.Device]; !ok {
+		n.say(fmt.Sprintf("%s wants to join: coop member admit %s", card.Name, card.Device.Short()))
+	}
+	n.cards[e.Device] = Card{Card: card, Bytes: e.Card, Seen: n.cfg.Now()}
+	if len(n.cards) > cardsMost {
+		oldest := slices.MinFunc(slices.Collect(maps.Values(n.cards)), func(a, b Card) int { return a.Seen.Compare(b.Seen) })
+		delete(n.cards, oldest.Card.Device)
+	}
+}
+
+// cardsMost bounds the newcomers remembered at the door.
+const cardsMost = 64
+
+func (n *Node) grant(req member.DeviceRequest) {
+	words := n.cfg.Home.Secrets().Words
+	phrase, err := keys.ParsePhrase(words)
+	if err != nil {
+		return
+	}
+	for _, inv := range n.cfg.Home.DeviceInvites() {
+		if n.cfg.Now().UnixMilli() > inv.Expires {
+			continue
+		}
+		card, err := req.Grant(n.coop.History().Coop(), inv.Key, phrase.Root())
+		if err != nil {
+			continue
+		}
+		if err := n.cfg.Home.DropDeviceInvite(inv.Key); err != nil {
+			n.cfg.Log.Error("device code not struck off", "error", err)
+			return
+		}
+		if _, err := n.replica.Write(n.cfg.Now(), member.KindDeviceAdd, card.Encode()); err != nil {
+			n.say("your other computer could not be added: " + err.Error())
+		}
+		return
+	}
+}
+
+// findCard returns the card of a newcomer at this node's door, by name or the
+// beginning of its id.
+func (n *Node) findCard(typed string) (Card, error) {
+	for _, c := range n.cards {
+		if c.Card.Name == typed || c.Card.Device.Short() == typed || c.Card.Device.String() == typed {
+			return c, nil
+		}
+	}
+	return Card{}, &NotFound{fmt.Sprintf("nobody called %q waits at this node: `coop member waiting` shows who does", typed)}
+}
+
+// Admit admits a newcomer at the door, or, where this member is no sponsor,
+// carries the card to the co-op so that a sponsor can.
+func (n *Node) Admit(ctx context.Context, typed string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		if a.me.Holds(member.Sponsor) {
+			for _, w := range a.coop.State().People.Waiting.All() {
+				if w.Card.Name == typed || w.Card.Device.Short() == typed {
+					return statement{member.KindAdmit, w.Card.Encode()}, nil
+				}
+			}
+		}
+		c, err := n.findCard(typed)
+		if err != nil {
+			return statement{}, err
+		}
+		kind := member.KindIntroduce
+		if a.me.Holds(member.Sponsor) {
+			kind = member.KindAdmit
+		}
+		return statement{kind, c.Bytes}, nil
+	})
+}
+
+// Leave takes this member out of the co-op, whose name they typed to show that
+// they mean it.
+func (n *Node) Leave(ctx context.Context, name string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		if s := a.coop.State(); name != s.People.Name {
+			return statement{}, invalid("to leave, type the name of the co-op: %q", s.People.Name)
+		}
+		return statement{member.KindLeave, nil}, nil
+	})
+}
+
+// RevokeDevice takes one of this member's devices out. A teller's seat must be
+// passed first.
+func (n *Node) RevokeDevice(ctx context.Context, name string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		people := a.coop.People()
+		for _, key := range a.me.Devices {
+			if d, _ := people.Devices.Get(key); d.Name == name && !d.Revoked {
+				return statement{member.KindRevoke, member.NewRevoke(key)}, nil
+			}
+		}
+		return statement{}, &NotFound{fmt.Sprintf("you have no computer called %q in use: `coop device list` shows them", name)}
+	})
+}
+
+// Sync asks for news: from all peers, from one by its owner's name, or from an
+// address.
+func (n *Node) Sync(ctx context.Context, peer string) error {
+	v, err := n.View(ctx)
+	if err != nil {
+		return err
+	}
+	asked := false
+	err = n.do(ctx, func() error {
+		for _, p := range v.Peers {
+			if peer == "" || p.Name == peer || p.Addr == peer {
+				n.replica.Pull(p.Session)
+				asked = true
+			}
+		}
+		return nil
+	})
+	if err != nil || asked || peer == "" {
+		return err
+	}
+	if n.network == nil {
+		return &Refused{"no node runs on this home: start it with `coop up`"}
+	}
+	if peer[0] != '/' {
+		return &NotFound{fmt.Sprintf("no node of %q is connected: `coop peers` shows who is; or give an address", peer)}
+	}
+	if err := n.network.Dial(ctx, peer); err != nil {
+		return invalid("%v", err)
+	}
+	return n.awaitLive(ctx, peer)
+}
+
+// meetMax is how long a call waits for a peer that was reached to let us in.
+const meetMax = 5 * time.Second
+
+// awaitLive returns when the peer at an address is in session with this node.
+func (n *Node) awaitLive(ctx context.Context, addr string) error {
+	_, id, _ := strings.Cut(addr, "/p2p/")
+	for end := time.Now().Add(meetMax); ; {
+		v, err := n.View(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range v.Peers {
+			if p.Live && strings.HasSuffix(p.Addr, id) {
+				return nil
+			}
+		}
+		if time.Now().After(end) {
+			return &Refused{"the other computer was reached but did not let this one in: `coop status` says why"}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package keys_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"coop/crdt/record"
+	"coop/node/keys"
+)
+
+func open(t testing.TB, dir string) *keys.Home {
+	t.Helper()
+	h, err := keys.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func secrets() keys.Secrets {
+	return keys.Secrets{
+		Coop: record.ID{1}, Device: keys.Secret{2}, Transport: keys.Secret{3}, Network: keys.Secret{4},
+		Words: paper, Invite: "coop1…", Card: []byte{5, 6}, Port: 4711,
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "home")
+	t.Setenv("TMPDIR", t.TempDir())
+	h := open(t, dir)
+	if !h.Empty() {
+		t.Fatal("a new home is not empty")
+	}
+	if err := h.Create(secrets()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Create(secrets()); !errors.Is(err, keys.ErrExists) {
+		t.Errorf("second Create: %v, want ErrExists", err)
+	}
+	invites := []keys.DeviceInvite{{Key: record.Key{7}, Expires: 8}, {Key: record.Key{9}, Expires: 10}}
+	for _, i := range invites {
+		if err := h.AddDeviceInvite(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(h.DropDeviceInvite(record.Key{7}), h.SetPort(4712), h.ForgetWords()); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+
+	want := secrets()
+	want.DeviceInvites, want.Port, want.Words = invites[1:], 4712, ""
+	h = open(t, dir)
+	if got := h.Secrets(); h.Empty() || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
+		t.Errorf("secrets are %#v, want %#v", got, want)
+	}
+	if h.Device().Public() != record.NewPrivate([32]byte{2}).Public() {
+		t.Error("the device's key is another")
+	}
+	info, err := os.Stat(filepath.Join(dir, "secrets"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of the secrets is %v, %v, want 0600", info.Mode(), err)
+	}
+	b, _ := os.ReadFile(filepath.Join(dir, "secrets"))
+	if bytes.Contains(b, []byte("meadow")) {
+		t.Error("the words are still in the file")
+	}
+	for _, d := range []string{dir, os.TempDir()} {
+		files, _ := os.ReadDir(d)
+		for _, f := range files {
+			if !slices.Contains([]string{"secrets", "lock"}, f.Name()) {
+				t.Errorf("%s was left in %s", f.Name(), d)
+			}
+		}
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	s := secrets()
+	for _, verb := range []string{"%v", "%+v", "%s"} {
+		if got := fmt.Sprintf(verb+verb+verb, s, &s, s.Device); strings.Contains(got, "meadow") || strings.Contains(got, "2 0 0") {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
+
+func TestDamagedSecrets(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	if err := h.Create(secrets()); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	path := filepath.Join(dir, "secrets")
+	whole, _ := os.ReadFile(path)
+	for name, b := range map[string][]byte{
+		"empty":             {},
+		"cut":               whole[:len(whole)/2],
+		"zeros":             make([]byte, len(whole)),
+		"null":              []byte("null"),
+		"no device key":     bytes.Replace(whole, []byte(`"0200`), []byte(`"0000`), 1),
+		"short key":         bytes.Replace(whole, []byte(`"0200`), []byte(`"02`), 1),
+		"an unknown field":  bytes.Replace(whole, []byte(`"port"`), []byte(`"harbour"`), 1),
+		"no network secret": bytes.Replace(whole, []byte(`"0400`), []byte(`"0000`), 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if bytes.Equal(b, whole) {
+				t.Fatal("nothing is damaged")
+			}
+			os.WriteFile(path, b, 0o600)
+			if _, err := keys.Open(dir); !errors.Is(err, keys.ErrDamaged) || !strings.Contains(err.Error(), path) {
+				t.Errorf("Open: %v, want ErrDamaged with the file", err)
+			}
+			if now, _ := os.ReadFile(path); !bytes.Equal(now, b) {
+				t.Error("Open changed the file")
+			}
+		})
+	}
+}
+
+func TestExposed(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	if err := h.Create(secrets()); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	path := filepath.Join(dir, "secrets")
+	for _, mode := range []os.FileMode{0o604, 0o640, 0o602, 0o660, 0o666} {
+		os.Chmod(path, mode)
+		_, err := keys.Open(dir)
+		if !errors.Is(err, keys.ErrExposed) || !strings.Contains(err.Error(), "chmod 600 "+path) {
+			t.Errorf("mode %o: %v, want ErrExposed and what to do", mode, err)
+		}
+	}
+	os.Chmod(path, 0o600)
+	open(t, dir)
+}
+
+// TestMain lets the test binary hold a home as another process.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("KEYS_CHILD"); dir != "" {
+		if _, err := keys.Open(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("open")
+		os.Stdin.Read(make([]byte, 1)) // until the parent is done
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestLocked(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), "KEYS_CHILD="+dir)
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := out.Read(make([]byte, 10)); n == 0 {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err = keys.Open(dir)
+		if !errors.Is(err, keys.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("process %d:", cmd.Process.Pid)) || !strings.Contains(err.Error(), "coop down") {
+			t.Errorf("Open: %v, want ErrLocked with process %d", err, cmd.Process.Pid)
+		}
+	}
+	in.Close()
+	cmd.Wait()
+	open(t, dir).Close()
+	open(t, dir)
+}
+
+func TestPeers(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	if got := h.PeerAddrs(); len(got) != 0 {
+		t.Errorf("addresses of a new home: %v", got)
+	}
+	for _, addrs := range [][]string{{"/a", "/b"}, {"/c"}, {"/a", "/" + strings.Repeat("x", 300)}, {}} {
+		if err := h.RememberPeer(addrs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Close()
+	h = open(t, dir)
+	if got := h.PeerAddrs(); !slices.Equal(got, []string{"/b", "/c", "/a"}) {
+		t.Errorf("addresses are %v, want the newest last and the long one forgotten", got)
+	}
+	var many []string
+	for i := range 1030 {
+		many = append(many, fmt.Sprint("/", i))
+	}
+	h.RememberPeer(many)
+	if got := h.PeerAddrs(); len(got) != 1024 || got[1023] != "/1029" {
+		t.Errorf("%d addresses, want the newest 1024", len(got))
+	}
+}

@@ -1,0 +1,128 @@
+package keys
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"coop/crdt/record"
+)
+
+// Marker is the last record this device signed, and where: the machine and the
+// file it was noted in. A copy of a home has another file, and so does one put
+// back from a backup.
+type Marker struct {
+	Seq   uint64
+	ID    record.ID
+	place [32]byte
+}
+
+// Verdict is what the marker says about the store.
+type Verdict uint8
+
+const (
+	MarkerOK     Verdict = iota
+	MarkerBehind         // the store lacks the last record: it was put back from a backup
+	MarkerMoved          // this home was copied or put back, or is on another machine: the original may have signed more
+)
+
+const (
+	markerFile = "marker"
+	markerLen  = 8 + 32 + 32 + sha256.Size
+)
+
+// Mark notes the last record this device signed, or that came back from a peer;
+// an older one than is noted is passed over. It is not synced, but for the first time: after a power
+// cut it may be behind the store, never ahead of what was signed.
+func (h *Home) Mark(seq uint64, id record.ID) error {
+	f, err := h.openMarker()
+	if err != nil {
+		return fmt.Errorf("marker cannot be written: %w", err)
+	}
+	if m, ok := h.Marked(); ok && m.Seq > seq {
+		return nil
+	}
+	m := Marker{seq, id, h.place}
+	b := binary.BigEndian.AppendUint64(nil, m.Seq)
+	b = append(append(b, m.ID[:]...), m.place[:]...)
+	sum := sha256.Sum256(b)
+	if _, err := f.WriteAt(append(b, sum[:]...), 0); err != nil {
+		return fmt.Errorf("marker cannot be written: %w", err)
+	}
+	if h.marked == nil {
+		err = errors.Join(f.Sync(), syncDir(h.dir))
+	}
+	h.marked = &m
+	return err
+}
+
+// Marked returns the last marker, false if there is none or it is torn.
+func (h *Home) Marked() (Marker, bool) {
+	if h.marked == nil {
+		b, err := os.ReadFile(h.path(markerFile))
+		if err != nil || len(b) != markerLen || sha256.Sum256(b[:markerLen-sha256.Size]) != [32]byte(b[markerLen-sha256.Size:]) {
+			return Marker{}, false
+		}
+		h.marked = &Marker{binary.BigEndian.Uint64(b), record.ID(b[8:40]), [32]byte(b[40:72])}
+	}
+	return *h.marked, true
+}
+
+// CheckMarker compares the marker with the store, which holds the records for
+// which holds says so. After any verdict but MarkerOK nothing may be signed
+// before peers had nothing newer to tell, or the person insists; then Mark.
+func (h *Home) CheckMarker(holds func(record.ID) bool) Verdict {
+	m, ok := h.Marked()
+	if !ok {
+		_, err := os.Stat(h.path(markerFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return MarkerOK // nothing was signed here yet
+		}
+		return MarkerMoved
+	}
+	if !holds(m.ID) {
+		return MarkerBehind
+	}
+	if _, err := h.openMarker(); err != nil || h.place != m.place {
+		return MarkerMoved
+	}
+	return MarkerOK
+}
+
+func (h *Home) openMarker() (*os.File, error) {
+	if h.marker != nil {
+		return h.marker, nil
+	}
+	f, err := os.OpenFile(h.path(markerFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	h.marker, h.place = f, placeOf(f)
+	return f, nil
+}
+
+// placeOf names this machine and a file, as far as they can be named: the
+// machine by its id (Linux), the file by its inode. The hash tells neither.
+func placeOf(f *os.File) [32]byte {
+	id, _ := os.ReadFile("/etc/machine-id")
+	id = append([]byte("coop machine "), id...)
+	if info, err := f.Stat(); err == nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			id = binary.BigEndian.AppendUint64(id, uint64(stat.Ino))
+		}
+	}
+	return sha256.Sum256(id)
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,123 @@
+package node
+
+import (
+	"context"
+
+	"coop/crdt/document"
+	"coop/crdt/listing"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+)
+
+// AddListing makes a listing.
+func (n *Node) AddListing(ctx context.Context, d listing.Draft) (record.ID, error) {
+	ids, err := n.ImportListings(ctx, []listing.Draft{d})
+	if err != nil {
+		return record.ID{}, err
+	}
+	return ids[0], nil
+}
+
+// ImportListings makes many listings with one fsync: all of them, or none.
+func (n *Node) ImportListings(ctx context.Context, drafts []listing.Draft) ([]record.ID, error) {
+	return n.writeAll(ctx, func(author) ([]statement, error) {
+		var all []statement
+		for _, d := range drafts {
+			ops, err := d.Create()
+			if err != nil {
+				return nil, invalid("%v", err)
+			}
+			all = append(all, act(document.KindCreate, document.Create{Schema: listing.SchemaName, Ops: ops}))
+		}
+		return all, nil
+	})
+}
+
+// EditListing changes a listing of this member. Change is given what the
+// listing says and returns what it shall say.
+func (n *Node) EditListing(ctx context.Context, typed string, change func(listing.Draft) listing.Draft) (record.ID, error) {
+	return n.editListing(ctx, typed, func(v document.Value, l listing.Listing) ([]document.Op, error) {
+		return listing.Edit(v, change(l.Draft()))
+	})
+}
+
+// CloseListing closes a listing of this member.
+func (n *Node) CloseListing(ctx context.Context, typed string) (record.ID, error) {
+	return n.editListing(ctx, typed, func(v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Close(v) })
+}
+
+// ReopenListing opens a closed listing of this member again.
+func (n *Node) ReopenListing(ctx context.Context, typed string) (record.ID, error) {
+	return n.editListing(ctx, typed, func(v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Reopen(v) })
+}
+
+func (n *Node) editListing(ctx context.Context, typed string, ops func(document.Value, listing.Listing) ([]document.Op, error)) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		l, err := FindListing(a.coop.State(), typed)
+		if err != nil {
+			return statement{}, err
+		}
+		return a.edit(l.ID, func(v document.Value) ([]document.Op, error) { return ops(v, l) })
+	})
+}
+
+// edit returns the statement that changes a document.
+func (a author) edit(doc record.ID, ops func(document.Value) ([]document.Op, error)) (statement, error) {
+	v, ok := a.coop.Library().Value(doc)
+	if !ok {
+		return statement{}, &NotFound{"there is no document " + doc.Short()}
+	}
+	list, err := ops(v)
+	if err != nil {
+		return statement{}, invalid("%v", err)
+	}
+	if len(list) == 0 {
+		return statement{}, invalid("%v", errNothingChanged)
+	}
+	return act(document.KindEdit, document.Edit{Doc: doc, Ops: list}), nil
+}
+
+// Comment says something about a listing or a proposal.
+func (n *Node) Comment(ctx context.Context, typed, text string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		about, err := findAbout(a.coop.State(), typed)
+		if err != nil {
+			return statement{}, err
+		}
+		ops, err := listing.NewComment(about, text)
+		if err != nil {
+			return statement{}, invalid("%v", err)
+		}
+		return act(document.KindCreate, document.Create{Schema: listing.CommentSchemaName, Ops: ops}), nil
+	})
+}
+
+// DraftProposal begins a text that all members may write along, to be proposed
+// later.
+func (n *Node) DraftProposal(ctx context.Context, title, text string) (record.ID, error) {
+	return n.write(ctx, func(author) (statement, error) { return newText(title, text), nil })
+}
+
+func newText(title, text string) statement {
+	return act(document.KindCreate, document.Create{Schema: proposal.TextSchemaName, Ops: proposal.NewText(title, text)})
+}
+
+// EditText changes the text of a draft or of a proposal. What was opened for
+// votes stays the version it was.
+func (n *Node) EditText(ctx context.Context, typed string, change func(string) string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		t, err := FindText(s, typed)
+		if err != nil {
+			p, notProposal := FindProposal(s, typed)
+			if notProposal != nil {
+				return statement{}, err
+			}
+			t.ID = p.Doc
+		}
+		return a.edit(t.ID, func(v document.Value) ([]document.Op, error) {
+			was := v.Text("text")
+			return document.Diff("text", was, change(was)), nil
+		})
+	})
+}

@@ -1,0 +1,252 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"coop/crdt/coop"
+	"coop/crdt/ledger"
+	"coop/crdt/member"
+	"coop/crdt/record"
+)
+
+// Payment is what a person types to pay or to ask for a payment.
+type Payment struct {
+	Who    string // a name, the beginning of an id, or "treasury"
+	Amount string // decimal, in the unit
+	Unit   string // "" where the co-op has only one
+	For    string // a listing or a proposal; "": none
+	Note   string
+}
+
+// unit returns the unit a person means.
+func unit(s *coop.State, code string) (member.Unit, error) {
+	if code == "" {
+		return s.People.Units[0], nil
+	}
+	u, ok := s.People.Unit(code)
+	if !ok {
+		return u, &NotFound{fmt.Sprintf("%s does not count in %q: it has %s", s.People.Name, code, unitCodes(s))}
+	}
+	return u, nil
+}
+
+func unitCodes(s *coop.State) string {
+	codes := ""
+	for i, u := range s.People.Units {
+		if i > 0 {
+			codes += ", "
+		}
+		codes += u.Code
+	}
+	return codes
+}
+
+// read resolves what a person typed.
+func (p Payment) read(s *coop.State) (who record.ID, u member.Unit, amount int64, about record.ID, err error) {
+	if who, err = FindAccount(s, p.Who); err != nil {
+		return
+	}
+	if u, err = unit(s, p.Unit); err != nil {
+		return
+	}
+	if amount, err = ledger.ParseAmount(p.Amount, u); err != nil {
+		err = invalid("%v", err)
+		return
+	}
+	if p.For != "" {
+		about, err = findAbout(s, p.For)
+	}
+	return
+}
+
+// Pay pays somebody. It keeps to the offline limit of the bylaws, by which a
+// member holds back what the minutes have not confirmed.
+func (n *Node) Pay(ctx context.Context, p Payment) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		who, u, amount, about, err := p.read(s)
+		if err != nil {
+			return statement{}, err
+		}
+		if err := n.offline(s, a.me.ID, u.Code, amount); err != nil {
+			return statement{}, err
+		}
+		return act(ledger.KindTransfer, ledger.TransferBody{To: who, Unit: u.Code, Amount: amount, Note: p.Note, For: about}), nil
+	})
+}
+
+// offline says why a payment should wait for the minutes. A node that reaches
+// enough tellers to confirm it at once is not offline.
+func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) error {
+	if n.reachesTellers(s) {
+		return nil
+	}
+	provisional := s.Ledger.Provisional(s.Minuted.Ledger, me, unit)
+	if err := ledger.Offline(s.People, me, unit, amount, provisional); err != nil {
+		return &Refused{err.Error()}
+	}
+	return nil
+}
+
+// reachesTellers reports whether this node is connected to, or is itself one of,
+// as many tellers as it takes to put an act into the minutes.
+func (n *Node) reachesTellers(s *coop.State) bool {
+	reached := map[record.Key]bool{n.cfg.Home.Device().Public(): true}
+	for _, p := range n.replica.Peers() {
+		if p.Live {
+			reached[p.Device] = true
+		}
+	}
+	tellers := 0
+	for _, t := range s.People.Tellers {
+		if reached[t] {
+			tellers++
+		}
+	}
+	return tellers >= n.coop.Minutes().Status(n.coop.Minutes().Last()).Needs
+}
+
+// Request asks somebody for a payment.
+func (n *Node) Request(ctx context.Context, p Payment) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		who, u, amount, about, err := p.read(a.coop.State())
+		if err != nil {
+			return statement{}, err
+		}
+		return act(ledger.KindRequest, ledger.RequestBody{From: who, Unit: u.Code, Amount: amount, Note: p.Note, For: about}), nil
+	})
+}
+
+// Accept accepts a payment, or pays what a request asks for.
+func (n *Node) Accept(ctx context.Context, typed, note string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		p, err := FindPayment(s, typed)
+		if err != nil {
+			return statement{}, err
+		}
+		if !p.Asked {
+			return act(ledger.KindAccept, ledger.AnswerBody{ID: p.ID, Note: note}), nil
+		}
+		if err := n.offline(s, a.me.ID, p.Unit, p.Amount); err != nil {
+			return statement{}, err
+		}
+		return act(ledger.KindTransfer, ledger.TransferBody{To: p.To, Unit: p.Unit, Amount: p.Amount, Note: note, For: p.For, Request: p.ID}), nil
+	})
+}
+
+// Decline declines a payment or a request.
+func (n *Node) Decline(ctx context.Context, typed, note string) (record.ID, error) {
+	return n.answer(ctx, ledger.KindDecline, typed, note)
+}
+
+// Cancel takes back a payment or a request that nobody has answered.
+func (n *Node) Cancel(ctx context.Context, typed, note string) (record.ID, error) {
+	return n.answer(ctx, ledger.KindCancel, typed, note)
+}
+
+func (n *Node) answer(ctx context.Context, kind, typed, note string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		p, err := FindPayment(a.coop.State(), typed)
+		if err != nil {
+			return statement{}, err
+		}
+		return act(kind, ledger.AnswerBody{ID: p.ID, Note: note}), nil
+	})
+}
+
+// Reverse gives back a payment this member received, or part of it: "" is all
+// of it.
+func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		p, err := FindPayment(s, typed)
+		if err != nil {
+			return statement{}, err
+		}
+		back := p.Amount
+		if amount != "" {
+			u, err := unit(s, p.Unit)
+			if err != nil {
+				return statement{}, err
+			}
+			if back, err = ledger.ParseAmount(amount, u); err != nil {
+				return statement{}, invalid("%v", err)
+			}
+		}
+		return act(ledger.KindTransfer, ledger.TransferBody{To: p.From, Unit: p.Unit, Amount: back, Note: note, Reverses: p.ID}), nil
+	})
+}
+
+// AcceptAlways sets this member's standing rule: payments of up to max of the
+// unit are accepted by themselves, from anyone, or from those named. No clauses
+// end it.
+func (n *Node) AcceptAlways(ctx context.Context, clauses []Standing) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		var rule ledger.RuleBody
+		for _, c := range clauses {
+			clause, err := c.read(s)
+			if err != nil {
+				return statement{}, err
+			}
+			rule.Accepts = append(rule.Accepts, clause)
+		}
+		return act(ledger.KindRule, rule), nil
+	})
+}
+
+// Standing is one clause of a standing rule as a person types it.
+type Standing struct {
+	Max  string
+	Unit string
+	From []string // names; empty: anyone
+}
+
+func (c Standing) read(s *coop.State) (ledger.Accept, error) {
+	u, err := unit(s, c.Unit)
+	if err != nil {
+		return ledger.Accept{}, err
+	}
+	clause := ledger.Accept{Unit: u.Code}
+	if clause.Max, err = ledger.ParseAmount(c.Max, u); err != nil {
+		return clause, invalid("%v", err)
+	}
+	for _, name := range c.From {
+		m, err := FindMember(s, name)
+		if err != nil {
+			return clause, err
+		}
+		clause.From = append(clause.From, m.ID)
+	}
+	clause.From = record.SortIDs(clause.From)
+	return clause, nil
+}
+
+// PayInstalment pays the next part of a budget line out of the treasury, for a
+// treasurer.
+func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amount, note string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		p, err := FindProposal(s, typed)
+		if err != nil {
+			return statement{}, err
+		}
+		budget, ok := s.Ledger.Budgets.Get(ledger.BudgetKey{Proposal: p.ID, Line: line})
+		if !ok {
+			return statement{}, &NotFound{fmt.Sprintf("proposal %s has made no budget line %d", p.ID.Short(), line)}
+		}
+		u, err := unit(s, budget.Line.Unit)
+		if err != nil {
+			return statement{}, err
+		}
+		n := budget.Next()
+		if amount != "" {
+			if n, err = ledger.ParseAmount(amount, u); err != nil {
+				return statement{}, invalid("%v", err)
+			}
+		}
+		return act(ledger.KindInstalment, ledger.InstalmentBody{Proposal: p.ID, Line: line, Number: budget.Made + 1, Amount: n, Note: note}), nil
+	})
+}

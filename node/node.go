@@ -1,0 +1,453 @@
+// Package node is one member's node: the only loop, the only writer and the
+// only clock. It owns the store and the replica of one co-op; people's commands,
+// the network's messages and the ticks of time reach it as inputs, one after
+// the other.
+//
+// What an input wrote or took is on the disk, in one synced batch, before
+// anybody is told of it: neither the person who asked nor a peer.
+//
+//	input → replica → store (synced) → marker → answer, network, events
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/history"
+	"coop/crdt/record"
+	"coop/node/keys"
+	"coop/node/store"
+	"coop/sync/replica"
+	"coop/sync/wire"
+)
+
+const (
+	// inputsMost is how many inputs one commit may gather: they share an fsync.
+	inputsMost = 256
+
+	// snapshotEvery is how many records may be held beyond those a cached fold
+	// covers: what a start has to fold again.
+	snapshotEvery = 2000
+)
+
+// Network carries what the replica says to its peers, and finds them.
+type Network interface {
+	Ready(replica.SessionID)
+	Close(replica.SessionID)
+	Publish([]*record.Record)
+	Dial(ctx context.Context, addr string) error
+	Addrs() []string                         // under which this node can be reached
+	PeerAddrs(id replica.SessionID) []string // under which a peer can be reached
+	Addr(id replica.SessionID) string        // where a session's peer is
+	Stop()
+}
+
+// Config is what a node is made of.
+type Config struct {
+	Home      *keys.Home
+	Store     *store.Store
+	Transport []byte // this node's transport identity, as its peers see it
+	Now       func() time.Time
+	Seed      [32]byte // for nonces and pauses
+	Log       *slog.Logger
+	Agent     string
+}
+
+// Node is a running node. Its methods may be called by any goroutine.
+type Node struct {
+	cfg     Config
+	replica *replica.Replica
+	coop    *coop.Coop
+	inputs  chan input
+	quit    chan struct{}
+	stopped chan struct{}
+	network Network // set before it is used, by Attach; guarded by the loop
+
+	// The rest belongs to the loop.
+	after     []func(error) // to call when what was handled is durable
+	broken    error         // the store failed: nothing more is taken or written
+	snapshot  int           // records the cached fold covers
+	stored    int           // anchors in the store
+	unsigned  bool          // the marker says that this device may have signed more than is held
+	cards     map[record.Key]Card
+	told      []Event
+	followers map[chan struct{}]struct{}
+
+	closing sync.Once
+}
+
+// input is something for the loop to do. Done, if any, is called once it is
+// durable.
+type input struct {
+	do    func() error
+	done  func(error)
+	reads bool // it only reads: a node that stopped writing still answers
+}
+
+// ErrClosed says that the node is closed.
+var ErrClosed = errors.New("the node is closed")
+
+// Open starts the node on a home that has a co-op, or is joining one. The caller
+// closes the store and the home after it has closed the node.
+func Open(cfg Config) (*Node, error) {
+	n := &Node{
+		cfg: cfg, inputs: make(chan input, inputsMost), quit: make(chan struct{}), stopped: make(chan struct{}),
+		cards: map[record.Key]Card{}, followers: map[chan struct{}]struct{}{},
+	}
+	if err := n.restore(); err != nil {
+		return nil, err
+	}
+	rc, err := n.replicaConfig()
+	if err != nil {
+		return nil, err
+	}
+	n.replica = replica.New(rc)
+	if err := n.checkMarker(); err != nil {
+		return nil, err
+	}
+	go n.loop()
+	return n, nil
+}
+
+// load returns a record the node holds. One that cannot be read any more stops
+// the node: it could not go on without lying.
+func (n *Node) load(ref history.Ref) *record.Record {
+	var r *record.Record
+	var err error
+	if n.replica != nil {
+		r, err = n.replica.Load(ref)
+	} else {
+		r, err = n.cfg.Store.Record(int(ref))
+	}
+	if err != nil {
+		panic(unreadable{err})
+	}
+	return r
+}
+
+type unreadable struct{ error }
+
+// restore reads the store: the graph from the headers, the fold from the cache
+// as far as it goes.
+func (n *Node) restore() error {
+	graph := func(admit func(*record.Record) error) error {
+		return n.cfg.Store.Headers(func(pos int, raw store.Raw) error {
+			r, err := raw.Record()
+			if err == nil && coop.NeedsBody(r.Kind) {
+				r, err = n.cfg.Store.Record(pos)
+			}
+			if err != nil {
+				return err
+			}
+			return admit(r)
+		})
+	}
+	anchors, err := n.anchors()
+	if err != nil {
+		return err
+	}
+	n.coop, n.snapshot, err = coop.Restore(n.load, n.cfg.Store.Cache(foldCache), anchors, graph)
+	if err != nil {
+		return fmt.Errorf("the records in this home cannot be read: %w", err)
+	}
+	return nil
+}
+
+const (
+	foldCache   = "fold"
+	anchorsName = "anchors"
+)
+
+// anchors returns the stored anchors of the minutes.
+func (n *Node) anchors() (anchors []record.ID, err error) {
+	b, err := n.cfg.Store.Small(anchorsName)
+	if err == nil && b != nil {
+		err = record.Unmarshal(b, &anchors)
+	}
+	n.stored = len(anchors)
+	return anchors, err
+}
+
+// storeAnchors keeps the anchors of epochs that the minutes reached: with them
+// no later fold decides those anew.
+func (n *Node) storeAnchors() error {
+	if n.coop.History().Len() == 0 {
+		return nil
+	}
+	anchors := n.coop.Minutes().Anchors()
+	if len(anchors) == n.stored {
+		return nil
+	}
+	n.stored = len(anchors)
+	return n.cfg.Store.SetSmall(anchorsName, record.Marshal(anchors))
+}
+
+// Close stops the loop after what was begun is durable, and saves the fold.
+func (n *Node) Close() error {
+	n.closing.Do(func() { close(n.quit) })
+	<-n.stopped
+	return n.broken
+}
+
+// loop is the one goroutine that touches the replica.
+func (n *Node) loop() {
+	defer close(n.stopped)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case in := <-n.inputs:
+			n.handle(in)
+			n.drain()
+		case <-timer.C:
+			n.handle(input{do: func() error { n.replica.Tick(n.cfg.Now()); return nil }})
+		case <-n.quit:
+			n.drain()
+			n.commit()
+			n.saveFold()
+			return
+		}
+		n.commit()
+		timer.Reset(n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now()))
+	}
+}
+
+// drain handles what is queued, so that it shares one commit.
+func (n *Node) drain() {
+	for range inputsMost {
+		select {
+		case in := <-n.inputs:
+			n.handle(in)
+		default:
+			return
+		}
+	}
+}
+
+// handle does one input. A record that cannot be read breaks the node, not the
+// program.
+func (n *Node) handle(in input) {
+	err := n.broken
+	if err == nil || in.reads {
+		err = n.guard(in.do)
+	}
+	if in.done == nil {
+		return
+	}
+	if err != nil {
+		in.done(err)
+		return
+	}
+	n.after = append(n.after, in.done)
+}
+
+func (n *Node) guard(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			u, ok := p.(unreadable)
+			if !ok {
+				panic(p)
+			}
+			n.fail(u.error)
+			err = n.broken
+		}
+	}()
+	return do()
+}
+
+func (n *Node) fail(err error) {
+	n.broken = fmt.Errorf("this node stopped writing: %w", err)
+	n.cfg.Log.Error("node stopped writing", "error", err)
+}
+
+// commit makes durable what was handled, and then tells everybody.
+func (n *Node) commit() {
+	var out replica.Output
+	err := n.broken
+	if err == nil {
+		err = n.guard(func() error {
+			out = n.replica.Take(n.cfg.Now())
+			return nil
+		})
+	}
+	if err == nil && len(out.Store) > 0 {
+		if err = n.cfg.Store.Append(out.Store); err != nil {
+			n.fail(err)
+			err = n.broken
+		} else {
+			n.mark(out.Store)
+		}
+	}
+	if err == nil {
+		if err = n.storeAnchors(); err != nil {
+			n.fail(err)
+			err = n.broken
+		}
+	}
+	for _, done := range n.after {
+		done(err)
+	}
+	n.after = nil
+	if err != nil {
+		return
+	}
+	n.tell(out)
+	if len(out.Store) > 0 {
+		n.wakeFollowers()
+	}
+	if len(out.Events) > 0 {
+		n.commit()
+	}
+	if n.coop.History().Len()-n.snapshot >= snapshotEvery {
+		n.saveFold()
+	}
+}
+
+// tell hands the replica's output to the network and to people.
+func (n *Node) tell(out replica.Output) {
+	for _, e := range out.Events {
+		n.event(e) // which may write: the next commit stores that
+	}
+	if n.network == nil {
+		return
+	}
+	for _, rs := range batches(out.Gossip) {
+		n.network.Publish(rs)
+	}
+	for _, id := range out.Ready {
+		n.network.Ready(id)
+	}
+	for _, id := range out.Close {
+		n.network.Close(id)
+	}
+}
+
+// batches joins own records into as few gossip messages as they fit.
+func batches(groups [][]*record.Record) [][]*record.Record {
+	var out [][]*record.Record
+	lenBytes := 0
+	for _, g := range groups {
+		for _, r := range g {
+			size := len(r.Raw) + len(r.Body) + 96
+			if len(out) == 0 || len(out[len(out)-1]) == wire.MaxGossip || lenBytes+size > wire.MaxGossipLen {
+				out, lenBytes = append(out, nil), 0
+			}
+			out[len(out)-1] = append(out[len(out)-1], r)
+			lenBytes += size
+		}
+	}
+	return out
+}
+
+// saveFold caches the fold, so that the next start need not repeat it.
+func (n *Node) saveFold() {
+	held := n.coop.History().Len()
+	if held == 0 || held == n.snapshot || n.broken != nil {
+		return
+	}
+	if err := n.cfg.Store.PutCache(foldCache, n.coop.Snapshot()); err != nil {
+		n.cfg.Log.Warn("the fold could not be cached", "error", err)
+	}
+	n.snapshot = held
+}
+
+// do runs f in the loop and returns when what it did is durable.
+func (n *Node) do(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	return n.enqueue(ctx, input{do: f, done: func(err error) { done <- err }}, done)
+}
+
+// ask runs f in the loop and returns as soon as it has.
+func (n *Node) ask(ctx context.Context, f func()) error {
+	done := make(chan error, 1)
+	return n.enqueue(ctx, input{reads: true, do: func() error { f(); done <- nil; return nil }, done: func(err error) {
+		select {
+		case done <- err: // f did not come to its end
+		default:
+		}
+	}}, done)
+}
+
+func (n *Node) enqueue(ctx context.Context, in input, done chan error) error {
+	select {
+	case n.inputs <- in:
+	case <-n.stopped:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-n.stopped:
+		select {
+		case err := <-done:
+			return err
+		default:
+			return ErrClosed
+		}
+	}
+}
+
+func newRandom(seed [32]byte) *rand.Rand { return rand.New(rand.NewChaCha8(seed)) }
+
+// Attach gives the node its network, which must hand what comes in to this
+// node's methods.
+func (n *Node) Attach(network Network) error {
+	return n.ask(context.Background(), func() { n.network = network })
+}
+
+// The methods below are what a network calls. See replica.Replica.
+
+// Connected begins a session.
+func (n *Node) Connected(id replica.SessionID, transport []byte, dialer bool) {
+	n.run(func() { n.replica.Connected(n.cfg.Now(), id, transport, dialer) })
+}
+
+// Message handles what a peer said and returns when that is durable.
+func (n *Node) Message(id replica.SessionID, m wire.Message) {
+	n.run(func() { n.replica.Message(n.cfg.Now(), id, m) })
+}
+
+// Garbage closes a session whose peer does not speak the protocol.
+func (n *Node) Garbage(id replica.SessionID, err error) {
+	n.run(func() { n.replica.Garbage(id, err) })
+}
+
+// Disconnected ends a session.
+func (n *Node) Disconnected(id replica.SessionID) {
+	n.run(func() { n.replica.Disconnected(id) })
+}
+
+// run is do for the network, which has nobody to tell of an error.
+func (n *Node) run(f func()) {
+	_ = n.do(context.Background(), func() error { f(); return nil })
+}
+
+// Next returns the next message for a session's peer. It waits until all it may
+// hold is durable: a peer must never know a record that a crash can take back.
+func (n *Node) Next(id replica.SessionID) (m wire.Message, ok bool) {
+	err := n.do(context.Background(), func() error {
+		m, ok = n.replica.Next(id)
+		return nil
+	})
+	return m, ok && err == nil
+}
+
+// Gossip judges records a peer published.
+func (n *Node) Gossip(id replica.SessionID, rs []*record.Record) (pass bool, err error) {
+	if asked := n.ask(context.Background(), func() {
+		if n.replica.Welcome(id) {
+			pass, err = n.replica.Gossip(n.cfg.Now(), id, rs)
+		}
+	}); asked != nil {
+		return false, nil
+	}
+	return pass, err
+}

@@ -1,0 +1,77 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"coop/node/store"
+)
+
+func TestNoPermission(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	open(t, dir).Close()
+	if os.Getuid() != 0 {
+		os.Chmod(dir, 0)
+		defer os.Chmod(dir, 0o700)
+	} else { // become somebody else, in this thread only
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := syscall.Setfsuid(65534); err != nil {
+			t.Skip(err)
+		}
+		defer syscall.Setfsuid(0)
+	}
+	_, err := store.Open(dir)
+	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("Open: %v, want permission denied on %s", err, dir)
+	}
+}
+
+// TestFull appends on a small disk of its own until it is full, then reads all
+// of it again; then fills the rest with something else.
+func TestFull(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := `mount -t tmpfs -o size=160m none "$STORE_DIR" || exit 77
+		STORE_CHILD=append "$0" | tail -n 2
+		echo "$(STORE_CHILD=check "$0")"
+		head -c 200m /dev/zero > "$STORE_DIR/other" 2>/dev/null
+		echo "$(STORE_CHILD=check "$0")"`
+	cmd := exec.Command("unshare", "--map-root-user", "--mount", "sh", "-c", script, exe)
+	cmd.Env = append(os.Environ(), "STORE_DIR="+dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() == 77 || strings.Contains(stderr.String(), "unshare") {
+		t.Skipf("no disk of our own here: %v %s", err, stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if err != nil || stderr.Len() > 0 || len(lines) != 4 {
+		t.Fatalf("%v: %s%s", err, out, stderr.String())
+	}
+	var n int
+	if fmt.Sscan(lines[0], &n); n < 1000 {
+		t.Errorf("%d records fit", n)
+	}
+	if !strings.Contains(lines[1], store.ErrFull.Error()) || !strings.Contains(lines[1], "make room") {
+		t.Errorf("Append on the full disk: %s", lines[1])
+	}
+	if lines[2] != lines[0] {
+		t.Errorf("after a restart: %s, want %d records", lines[2], n)
+	}
+	if !strings.Contains(lines[3], store.ErrFull.Error()) || !strings.Contains(lines[3], "make room") {
+		t.Errorf("Open on the full disk: %s", lines[3])
+	}
+}

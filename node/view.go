@@ -1,0 +1,213 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/history"
+	"coop/crdt/ledger"
+	"coop/crdt/member"
+	"coop/crdt/minutes"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+	"coop/sync/replica"
+)
+
+// View is what the node shows at one moment. Nothing in it changes.
+type View struct {
+	State  *coop.State   // nil while this computer has no record of the co-op
+	Me     member.Member // zero while it is not admitted
+	Device record.Key
+	Joined bool
+	Now    time.Time
+	Peers  []Peer
+	Cards  []Card // newcomers at this node's door
+	Events []Event
+	Addrs  []string
+	Broken error // why the node stopped writing; nil: it did not
+}
+
+// Peer is a node this one is connected to.
+type Peer struct {
+	replica.Peer
+	Name       string // of the device's owner, "" if unknown
+	DeviceName string
+	Addr       string
+}
+
+// Card is a join card that a newcomer shows at this node's door.
+type Card struct {
+	Card  member.Card
+	Bytes []byte
+	Seen  time.Time
+}
+
+// Event is something that happened at this node, for the log.
+type Event struct {
+	Time time.Time
+	Text string
+}
+
+// View returns what the node shows now.
+func (n *Node) View(ctx context.Context) (v View, err error) {
+	err = n.ask(ctx, func() { v = n.view() })
+	return v, err
+}
+
+func (n *Node) view() View {
+	v := View{
+		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
+		Events: slices.Clone(n.told), Broken: n.broken,
+	}
+	if n.network != nil {
+		v.Addrs = n.network.Addrs()
+	}
+	if n.coop.History().Len() > 0 {
+		v.State = n.coop.State()
+		v.Me, _ = v.State.People.Author(v.Device)
+	}
+	for _, p := range n.replica.Peers() {
+		v.Peers = append(v.Peers, n.peer(v.State, p))
+	}
+	for _, c := range n.cards {
+		v.Cards = append(v.Cards, c)
+	}
+	slices.SortFunc(v.Cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
+	return v
+}
+
+func (n *Node) peer(s *coop.State, p replica.Peer) Peer {
+	out := Peer{Peer: p}
+	if n.network != nil {
+		out.Addr = n.network.Addr(p.Session)
+	}
+	if s == nil {
+		return out
+	}
+	if d, ok := s.People.Devices.Get(p.Device); ok {
+		out.DeviceName = d.Name
+		if m, ok := s.People.Members.Get(d.Member); ok {
+			out.Name = m.Name
+		}
+	}
+	return out
+}
+
+// Waiting says what an act that is not minuted waits for.
+func (n *Node) Waiting(ctx context.Context, id record.ID) (w minutes.Waiting, err error) {
+	err = n.ask(ctx, func() {
+		if ref, ok := n.coop.History().Find(id); ok {
+			w = n.coop.Minutes().Status(ref)
+		}
+	})
+	return w, err
+}
+
+// Todo is what waits for this member.
+type Todo struct {
+	Vote    []proposal.Proposal // open, and they have not voted
+	Confirm []ledger.Payment    // to accept or to pay
+	Admit   []Card              // newcomers whom they may admit
+}
+
+// Todo returns what waits for this member.
+func (v View) Todo() (t Todo) {
+	if v.State == nil || v.Me.ID == (record.ID{}) {
+		return t
+	}
+	for _, p := range v.State.Proposals.Proposals.All() {
+		if _, voted := v.State.Proposals.Voted(p.ID, v.Me.ID); p.Status == proposal.StatusOpen && !voted && slices.Contains(p.Voters, v.Me.ID) {
+			t.Vote = append(t.Vote, p)
+		}
+	}
+	for _, p := range v.State.Ledger.Pending(v.Me.ID) {
+		if answerer(p) == v.Me.ID {
+			t.Confirm = append(t.Confirm, p)
+		}
+	}
+	if v.Me.Holds(member.Sponsor) {
+		t.Admit = v.Cards
+	}
+	return t
+}
+
+// answerer is who is to answer a payment or request.
+func answerer(p ledger.Payment) record.ID {
+	if p.Asked {
+		return p.From
+	}
+	return p.To
+}
+
+// Entry is one record, for the log of the co-op.
+type Entry struct {
+	Place   int // in this node's order of admission, counted from 1
+	ID      record.ID
+	Kind    string
+	Author  string // name of the device's owner
+	Device  string
+	Time    time.Time // as the author's clock said
+	Minuted bool
+	Problem string // why it has no effect; "": it has
+}
+
+// Log returns up to most records after a place in this node's order of
+// admission.
+func (n *Node) Log(ctx context.Context, after, most int) (entries []Entry, err error) {
+	err = n.ask(ctx, func() {
+		h := n.coop.History()
+		if h.Len() == 0 {
+			return
+		}
+		s := n.coop.State()
+		problems := s.Problems()
+		for i := after; i < h.Len() && len(entries) < most; i++ {
+			at := h.At(history.Ref(i))
+			e := Entry{Place: i + 1, ID: at.ID, Kind: at.Kind, Time: time.UnixMilli(at.Time), Minuted: n.coop.Minutes().Minuted(history.Ref(i))}
+			if m, ok := s.People.Person(at.Owner); ok {
+				e.Author = m.Name
+			}
+			if d, ok := s.People.Devices.Get(at.Device); ok {
+				e.Device = d.Name
+			}
+			if p, ok := problems.Get(at.ID); ok {
+				e.Problem = p.Reason
+			}
+			entries = append(entries, e)
+		}
+	})
+	return entries, err
+}
+
+// Follow returns a channel that receives when records came or were written,
+// until ctx ends.
+func (n *Node) Follow(ctx context.Context) (<-chan struct{}, error) {
+	c := make(chan struct{}, 1)
+	err := n.ask(ctx, func() { n.followers[c] = struct{}{} })
+	context.AfterFunc(ctx, func() {
+		_ = n.ask(context.Background(), func() { delete(n.followers, c) })
+	})
+	return c, err
+}
+
+func (n *Node) wakeFollowers() {
+	for c := range n.followers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// eventsMost is how many events are remembered for people; the log has all.
+const eventsMost = 100
+
+func (n *Node) say(text string) {
+	n.cfg.Log.Info(text)
+	n.told = append(n.told, Event{n.cfg.Now(), text})
+	if len(n.told) > eventsMost {
+		n.told = n.told[len(n.told)-eventsMost:]
+	}
+}

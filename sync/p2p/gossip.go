@@ -1,0 +1,124 @@
+package p2p
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"coop/crdt/record"
+	"coop/sync/wire"
+)
+
+// startGossip joins the co-op's topic. Its name is an HMAC of the network
+// secret, and only welcome peers hear even that.
+func (n *Net) startGossip() error {
+	ps, err := pubsub.NewGossipSub(n.ctx, n.host,
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithNoAuthor(),
+		pubsub.WithMessageIdFn(messageID),
+		pubsub.WithMaxMessageSize(2*wire.MaxGossipLen),
+		pubsub.WithBlacklist(strangers{n}),
+		pubsub.WithPeerOutboundQueueSize(1024),
+	)
+	if err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	name := topicName(n.cfg.Secret)
+	if err := ps.RegisterTopicValidator(name, n.validate, pubsub.WithValidatorInline(true)); err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	if n.topic, err = ps.Join(name); err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	// The validator hands records to the node; nothing is left to be read.
+	if n.unrelay, err = n.topic.Relay(); err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	return nil
+}
+
+func topicName(secret [32]byte) string {
+	h := hmac.New(sha256.New, secret[:])
+	h.Write([]byte(record.DomainTopic))
+	return base32.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+func messageID(m *pb.Message) string {
+	id := sha256.Sum256(m.GetData())
+	return string(id[:])
+}
+
+// Publish gossips records of this node.
+func (n *Net) Publish(rs []*record.Record) {
+	if err := n.topic.Publish(n.ctx, wire.EncodeGossip(rs)); err != nil && n.ctx.Err() == nil {
+		n.cfg.Log.Debug("publish", "error", err)
+	}
+}
+
+// validate judges a gossip message. It runs in the order of arrival.
+func (n *Net) validate(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+	if from == n.host.ID() {
+		return pubsub.ValidationAccept
+	}
+	n.mu.Lock()
+	s, ok := n.byPeer[from]
+	n.mu.Unlock()
+	if !ok {
+		return pubsub.ValidationIgnore
+	}
+	rs, err := wire.DecodeGossip(m.Data)
+	if errors.Is(err, record.ErrTooNew) {
+		n.cfg.Log.Warn("a peer runs a newer version of coop", "peer", from, "error", err)
+		return pubsub.ValidationIgnore
+	}
+	if err != nil {
+		n.cfg.Log.Warn("bad gossip", "peer", from, "error", err)
+		return pubsub.ValidationReject
+	}
+	pass, err := n.cfg.Handler.Gossip(s.id, rs)
+	switch {
+	case err != nil:
+		n.cfg.Log.Warn("bad gossip", "peer", from, "error", err)
+		return pubsub.ValidationReject
+	case pass:
+		return pubsub.ValidationAccept
+	}
+	return pubsub.ValidationIgnore
+}
+
+// strangers is the blacklist of gossip: everybody whom the replica has not
+// welcomed.
+type strangers struct{ n *Net }
+
+func (strangers) Add(peer.ID) bool { return false }
+
+func (b strangers) Contains(p peer.ID) bool {
+	if p == b.n.host.ID() || p == "" {
+		return false
+	}
+	b.n.mu.Lock()
+	defer b.n.mu.Unlock()
+	s, ok := b.n.byPeer[p]
+	return !ok || !s.allowed
+}
+
+// counter counts the bytes of frames read.
+type counter struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	k, err := c.r.Read(b)
+	c.n.Add(int64(k))
+	return k, err
+}

@@ -1,0 +1,294 @@
+// Package p2p carries a replica's sessions over libp2p: streams over TCP and
+// QUIC, gossipsub for new records, and discovery by mDNS, by remembered
+// addresses and by addresses a person types. It is the only package that knows
+// libp2p; what is said and what it means is not its business.
+//
+// A stranger on the same network can see that a node runs this program, and
+// nothing of the co-op: mDNS uses one generic name, and gossip is spoken only
+// with peers whom the replica has welcomed.
+//
+// Of two connected nodes the one with the smaller peer id opens the stream, so
+// there is one session whoever dialled.
+package p2p
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/gologshim"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"coop/crdt/record"
+	"coop/sync/replica"
+	"coop/sync/wire"
+)
+
+const (
+	protocolID = "/coop/sync/1"
+
+	// connsPerHost bounds connections from one address: a whole co-op may sit
+	// behind one router, and no stranger needs more.
+	connsPerHost = 64
+
+	addrsPerPeer = 8 // remembered of one peer: what a machine with a few interfaces has
+
+	writeMax = time.Minute // for one frame; a peer slower than that is gone
+)
+
+// Handler is what a node does with what comes in. Its methods may be called
+// from several goroutines.
+type Handler interface {
+	// Connected, Message, Garbage, Disconnected and Next are those of
+	// replica.Replica. Message returns once it is handled, so that a slow node
+	// slows its peers down instead of piling up what they send.
+	Connected(id replica.SessionID, transport []byte, dialer bool)
+	Message(id replica.SessionID, m wire.Message)
+	Garbage(id replica.SessionID, err error)
+	Disconnected(id replica.SessionID)
+	Next(id replica.SessionID) (wire.Message, bool)
+	// Gossip reports whether to pass records on; an error rejects them.
+	Gossip(id replica.SessionID, rs []*record.Record) (pass bool, err error)
+}
+
+// Config is what Start needs.
+type Config struct {
+	Seed    [32]byte // of the transport key
+	Secret  [32]byte // the network secret; names the gossip topic
+	Handler Handler
+	Listen  []string        // host:port or multiaddrs
+	MDNS    bool            // announce and look for peers on the local network
+	Addrs   func() []string // addresses to keep trying: full multiaddrs with a peer id, or host:port
+	Log     *slog.Logger
+}
+
+// Net is a running network. Stop ends it.
+type Net struct {
+	cfg     Config
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	host    host.Host
+	topic   *pubsub.Topic
+	unrelay pubsub.RelayCancelFunc
+	opened  event.Emitter
+	nextID  atomic.Uint64
+
+	// Sent and Received count the bytes of frames, without the transport's own.
+	Sent, Received atomic.Int64
+
+	mu       sync.Mutex
+	sessions map[replica.SessionID]*session
+	byPeer   map[peer.ID]*session
+	closed   map[peer.ID]door
+}
+
+// door remembers that a session with a peer ended by a closed door.
+type door struct {
+	until time.Time
+	pause time.Duration
+}
+
+// Start listens, and begins to look for peers. Errors name the address that
+// cannot be listened on.
+func Start(ctx context.Context, cfg Config) (*Net, error) {
+	gologshim.SetDefaultHandler(quiet{cfg.Log.Handler()})
+	n := &Net{cfg: cfg, sessions: map[replica.SessionID]*session{}, byPeer: map[peer.ID]*session{}, closed: map[peer.ID]door{}}
+	n.ctx, n.cancel = context.WithCancel(ctx)
+	if err := n.startHost(); err != nil {
+		n.cancel()
+		return nil, err
+	}
+	if err := n.startGossip(); err != nil {
+		n.Stop()
+		return nil, err
+	}
+	n.host.SetStreamHandler(protocolID, n.accept)
+	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { n.connected(c.RemotePeer()) }})
+	n.spawn(n.keepDialling)
+	if cfg.MDNS {
+		n.spawn(n.keepDiscovering)
+	}
+	return n, nil
+}
+
+// spawn runs f until it returns; Stop waits for it.
+func (n *Net) spawn(f func()) {
+	n.running.Add(1)
+	go func() {
+		defer n.running.Done()
+		f()
+	}()
+}
+
+func (n *Net) startHost() error {
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(n.cfg.Seed[:]))
+	if err != nil {
+		return fmt.Errorf("transport key: %w", err)
+	}
+	addrs, err := listenAddrs(n.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	limits := rcmgr.DefaultLimits.AutoScale()
+	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits), rcmgr.WithLimitPerSubnet(
+		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerHost}},
+		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerHost}},
+	))
+	if err != nil {
+		return fmt.Errorf("network limits: %w", err)
+	}
+	n.host, err = libp2p.New(
+		libp2p.Identity(key), libp2p.ListenAddrs(addrs...), libp2p.ResourceManager(manager),
+		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate(), libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(), libp2p.Ping(false), libp2p.UserAgent("coop"),
+	)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %v (is the port taken? choose another with --listen): %w", n.cfg.Listen, err)
+	}
+	n.opened, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated))
+	return err
+}
+
+// Stop closes all and waits for every goroutine of the network.
+func (n *Net) Stop() {
+	n.cancel()
+	if n.unrelay != nil {
+		n.unrelay()
+	}
+	if n.topic != nil {
+		n.topic.Close()
+	}
+	if n.opened != nil {
+		n.opened.Close()
+	}
+	n.host.Close()
+	n.running.Wait()
+}
+
+// Transport is this node's transport identity, as its peers' connections prove
+// it.
+func Transport(seed [32]byte) ([]byte, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		return nil, err
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	return []byte(id), err
+}
+
+// Addrs returns the addresses under which this node can be reached, each with
+// its peer id: those of the local network if there are any, else loopback.
+func (n *Net) Addrs() []string {
+	all, err := n.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b ma.Multiaddr) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
+	var near, far []string
+	for _, a := range all {
+		s := a.String() + "/p2p/" + n.host.ID().String()
+		if manet.IsIPLoopback(a) {
+			near = append(near, s)
+		} else if !manet.IsIP6LinkLocal(a) {
+			far = append(far, s)
+		}
+	}
+	if far != nil {
+		return far
+	}
+	return near
+}
+
+// Addr returns where a session's peer is, "" if it is gone.
+func (n *Net) Addr(id replica.SessionID) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s, ok := n.sessions[id]
+	if !ok {
+		return ""
+	}
+	return s.stream.Conn().RemoteMultiaddr().String() + "/p2p/" + s.peer.String()
+}
+
+// PeerAddrs returns where a session's peer says that it listens, each with its
+// peer id.
+func (n *Net) PeerAddrs(id replica.SessionID) []string {
+	n.mu.Lock()
+	s, ok := n.sessions[id]
+	n.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	var addrs []string
+	for _, a := range n.host.Peerstore().Addrs(s.peer) {
+		addrs = append(addrs, a.String()+"/p2p/"+s.peer.String())
+	}
+	slices.Sort(addrs)
+	return addrs[:min(len(addrs), addrsPerPeer)]
+}
+
+// listenAddrs turns what a person may type into addresses to listen on: a
+// multiaddr as it is, host:port as TCP and QUIC.
+func listenAddrs(listen []string) ([]ma.Multiaddr, error) {
+	var addrs []ma.Multiaddr
+	for _, l := range listen {
+		if a, err := ma.NewMultiaddr(l); err == nil {
+			addrs = append(addrs, a)
+			continue
+		}
+		both, err := hostPort(l)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, both...)
+	}
+	return addrs, nil
+}
+
+// hostPort returns the TCP and the QUIC address of host:port.
+func hostPort(s string) ([]ma.Multiaddr, error) {
+	tcpAddr, err := net.ResolveTCPAddr("tcp", s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no address: write host:port or a multiaddr such as /ip4/192.168.1.5/tcp/4001", s)
+	}
+	if tcpAddr.IP == nil {
+		tcpAddr.IP = net.IPv4zero
+	}
+	a, err := manet.FromNetAddr(tcpAddr)
+	if err != nil {
+		return nil, err
+	}
+	q, err := manet.FromNetAddr(&net.UDPAddr{IP: tcpAddr.IP, Port: tcpAddr.Port, Zone: tcpAddr.Zone})
+	if err != nil {
+		return nil, err
+	}
+	return []ma.Multiaddr{a, q.Encapsulate(ma.StringCast("/quic-v1"))}, nil
+}
+
+// quiet lets through only what libp2p holds to be an error: its warnings are
+// about peers, of whom the replica reports.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && q.Handler.Enabled(ctx, level)
+}

@@ -1,0 +1,237 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/member"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+	"coop/sync/wire"
+)
+
+// coverMax is the longest a node waits before it covers: with many nodes
+// waiting at random, the first cover usually spares the others theirs.
+const coverMax = 2 * time.Second
+
+// hintAfter is how long after news peers are told the digest of what this node
+// holds: gossip and pulls have settled by then, so that few pull in vain.
+const hintAfter = time.Second
+
+// duty is what this node owes the co-op, and since when.
+type duty struct {
+	seen        uint64                   // the fold as it was when duties were last seen to
+	covers      map[record.Key]time.Time // devices to cover, and when
+	ackAt       time.Time                // when an ack is due; zero: none is
+	epoch, wave int                      // in which an ack could last be written
+	since       time.Time                // when it first could be, there
+	pollAt      time.Time                // when the next poll is over by this clock
+	nextPull    time.Time
+	hintAt      time.Time // when peers are told what this node holds now; zero: they know
+}
+
+// heard is told of every record taken from a peer.
+func (r *Replica) heard(rec *record.Record) {
+	for _, next := range r.waiting.Ready(rec.ID) {
+		if r.coop.Takeable(next) {
+			// If it still lacks something, a pull brings it.
+			_, _ = r.admit(next)
+		}
+	}
+}
+
+// settle sees to what an honest node writes by itself: it lets in newcomers
+// who were admitted meanwhile, covers, acks, and closes polls that are over.
+func (r *Replica) settle(now time.Time) {
+	if r.coop.History().Len() == 0 {
+		return
+	}
+	if changed := r.coop.Changed(); changed != r.duty.seen {
+		r.duty.seen = changed
+		if r.duty.hintAt.IsZero() {
+			r.duty.hintAt = now.Add(hintAfter)
+		}
+		r.admitWaiting()
+		r.planCovers(now)
+	}
+	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
+		return
+	}
+	r.cover(now)
+	r.closePolls(now)
+	r.ack(now)
+}
+
+// NextTick returns when Tick is wanted at the latest.
+func (r *Replica) NextTick(now time.Time) time.Time {
+	next := now.Add(pullEvery)
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	for _, id := range r.sessionIDs() {
+		earlier(r.sessions[id].deadline)
+	}
+	for _, at := range r.duty.covers {
+		earlier(at)
+	}
+	earlier(r.duty.ackAt)
+	earlier(r.duty.pollAt)
+	earlier(r.duty.nextPull)
+	earlier(r.duty.hintAt)
+	return next
+}
+
+// planCovers finds what nobody has covered yet and picks a time for each.
+func (r *Replica) planCovers(now time.Time) {
+	bare := map[record.Key]time.Time{}
+	for _, tip := range r.coop.Uncovered(r.cfg.Device) {
+		device := r.coop.History().At(tip).Device
+		at, ok := r.duty.covers[device]
+		if !ok {
+			at = now.Add(time.Duration(r.cfg.Random.Int64N(int64(coverMax))))
+		}
+		bare[device] = at
+	}
+	r.duty.covers = bare
+}
+
+// cover writes one ack if any cover is due: it has all this node holds in its
+// past.
+func (r *Replica) cover(now time.Time) {
+	for _, at := range r.duty.covers {
+		if !now.Before(at) {
+			r.writeDuty(now, coop.KindAck, nil)
+			clear(r.duty.covers)
+			return
+		}
+	}
+}
+
+// ack writes the teller's ack that brings acts into the minutes, when it is
+// due.
+func (r *Replica) ack(now time.Time) {
+	r.duty.ackAt = time.Time{}
+	turn, ok := r.coop.Minutes().Due(r.cfg.Device)
+	if !ok || r.coop.Waiting() == 0 {
+		return
+	}
+	if r.duty.epoch != turn.Epoch || r.duty.wave != turn.Wave || r.duty.since.IsZero() {
+		r.duty.epoch, r.duty.wave, r.duty.since = turn.Epoch, turn.Wave, now
+	}
+	if r.duty.ackAt = r.duty.since.Add(turn.Wait); !now.Before(r.duty.ackAt) {
+		r.duty.ackAt = time.Time{}
+		r.writeDuty(now, coop.KindAck, nil)
+	}
+}
+
+// closePolls writes this teller's closes of polls whose time is over by this
+// node's clock.
+func (r *Replica) closePolls(now time.Time) {
+	people := r.coop.People()
+	r.duty.pollAt = time.Time{}
+	if !slices.Contains(people.Tellers, r.cfg.Device) {
+		return
+	}
+	for _, p := range r.coop.OpenPolls() {
+		held := r.HeldSince(p.ID, now)
+		if p.MayClose(people, r.cfg.Device, held.UnixMilli(), now.UnixMilli()) == nil {
+			r.writeDuty(now, proposal.KindClose, record.Marshal(proposal.NameBody{Proposal: p.ID}))
+		} else if at := time.UnixMilli(p.ClosesAt); at.After(now) && (r.duty.pollAt.IsZero() || at.Before(r.duty.pollAt)) {
+			r.duty.pollAt = at
+		}
+	}
+}
+
+// HeldSince returns since when this device has held a record, as its own chain
+// tells: the time of the first own record that has it in its past.
+func (r *Replica) HeldSince(id record.ID, now time.Time) time.Time {
+	h := r.coop.History()
+	ref, held := h.Find(id)
+	tips := h.TipsOf(r.cfg.Device)
+	if !held || len(tips) != 1 || !h.InPast(ref, tips[0]) {
+		return now
+	}
+	tip := tips[0]
+	n := int(h.At(tip).Seq)
+	back := sort.Search(n, func(k int) bool { return !h.InPast(ref, h.Back(tip, uint64(k))) })
+	return time.UnixMilli(h.At(h.Back(tip, uint64(back-1))).Time)
+}
+
+// writeDuty writes a record nobody asked for. If it cannot, the duty is left
+// to others, and the next change of the fold brings it up again.
+func (r *Replica) writeDuty(now time.Time, kind string, body []byte) {
+	if _, err := r.Write(now, kind, body); err != nil {
+		r.event(Event{Kind: EventDuty, Text: err.Error()})
+	}
+}
+
+// newcomer decides about a device that shows a card: of somebody who wants to
+// join, or of a further computer of a member. A card of an invite that this
+// person issued is admitted by itself; for the rest the person, or the node that
+// has the root key, is asked.
+func (r *Replica) newcomer(now time.Time, s *session) error {
+	card, err := member.ParseCard(s.card)
+	if err != nil {
+		if req, notRequest := member.ParseDeviceRequest(s.card); notRequest == nil && req.Device == s.device {
+			r.wait(s, "the member who gave you the code must have their node running")
+			return nil
+		}
+		return err
+	}
+	if card.Coop != r.coop.History().Coop() || card.Device != s.device {
+		return fmt.Errorf("the join card is for another co-op or another device")
+	}
+	if r.admits(now, card) {
+		r.writeDuty(now, member.KindAdmit, s.card)
+		if r.coop.Stands(s.device) {
+			r.letIn(s)
+			return nil
+		}
+	}
+	if card.Recovers == (record.ID{}) {
+		if err := r.coop.People().CheckInvite(card); err != nil {
+			return err
+		}
+	}
+	r.wait(s, "a sponsor of the co-op must admit you")
+	return nil
+}
+
+// wait keeps a newcomer at the door and tells this node's person.
+func (r *Replica) wait(s *session, reason string) {
+	r.cards[s.device] = s.id
+	r.event(Event{Kind: EventCard, Session: s.id, Device: s.device, Card: s.card})
+	r.send(s, wire.Wait{Reason: reason})
+}
+
+// admits reports whether this node admits a card without asking its person.
+func (r *Replica) admits(now time.Time, card member.Card) bool {
+	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
+		return false
+	}
+	people := r.coop.People()
+	me, err := people.Author(r.cfg.Device)
+	if err != nil {
+		return false
+	}
+	inv, ok := people.Invites.Get(card.Invite)
+	if !ok || inv.By != me.ID || inv.Expires != 0 && now.UnixMilli() > inv.Expires {
+		return false
+	}
+	return r.coop.Try(r.cfg.Device, member.KindAdmit, card.Encode()) == nil
+}
+
+// admitWaiting lets in the newcomers who were admitted since they came.
+func (r *Replica) admitWaiting() {
+	for _, id := range r.sessionIDs() {
+		s := r.sessions[id]
+		if s.stage == stageDoor && !s.welcomed && r.coop.Stands(s.device) {
+			r.letIn(s)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"coop/crdt/history"
+	"coop/crdt/record"
+	"coop/sync/wire"
+)
+
+// Pull asks a peer for what it has and this node has not. While it is being
+// answered, another is remembered and sent after it.
+func (r *Replica) Pull(id SessionID) { r.pull(id) }
+
+func (r *Replica) pull(id SessionID) {
+	s, ok := r.sessions[id]
+	if !ok || s.stage != stageLive {
+		return
+	}
+	if s.pulling {
+		s.again = true
+		return
+	}
+	s.pulling, s.again, s.got = true, false, 0
+	s.staging = newStaging()
+	h := r.coop.History()
+	s.told = h.Digest()
+	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(h.Tips(), wire.MaxTips)})
+}
+
+func (r *Replica) ids(refs []history.Ref, most int) []record.ID {
+	refs = refs[:min(len(refs), most)]
+	ids := make([]record.ID, len(refs))
+	for i, ref := range refs {
+		ids[i] = r.coop.History().ID(ref)
+	}
+	return ids
+}
+
+// known returns the places of those records this node holds.
+func (r *Replica) known(ids []record.ID) (known []history.Ref, all bool) {
+	all = true
+	for _, id := range ids {
+		if ref, ok := r.coop.History().Find(id); ok {
+			known = append(known, ref)
+		} else {
+			all = false
+		}
+	}
+	return known, all
+}
+
+// handlePull begins to answer. If the peer holds records this node does not,
+// it may also hold more of what this node would send: ask first.
+func (r *Replica) handlePull(s *session, m wire.Pull) error {
+	if s.answer || s.asked != nil {
+		return errUnexpected
+	}
+	h := r.coop.History()
+	s.digest = m.Digest
+	if !r.joined || m.Digest == h.Digest() {
+		r.serve(s, nil)
+		return nil
+	}
+	known, all := r.known(m.Tips)
+	if all {
+		r.serve(s, h.Beyond(known))
+		return nil
+	}
+	// The peer has news too.
+	r.pull(s.id)
+	s.probed = r.probe(h.Beyond(known))
+	if len(s.probed) == 0 {
+		r.serve(s, nil)
+		return nil
+	}
+	s.asked = &m
+	r.send(s, wire.Probe{IDs: s.probed})
+	return nil
+}
+
+// probe picks, of the devices with records to send, those 0, 1, 2, 4 …
+// places behind the last.
+func (r *Replica) probe(beyond []history.Ref) []record.ID {
+	h := r.coop.History()
+	in := make(map[history.Ref]bool, len(beyond))
+	for _, ref := range beyond {
+		in[ref] = true
+	}
+	var ids []record.ID
+	for _, tip := range h.Tips() {
+		if !in[tip] {
+			continue
+		}
+		ids = append(ids, h.ID(tip))
+		for n := uint64(1); ; n *= 2 {
+			back := h.Back(tip, n)
+			if back == history.None || !in[back] {
+				break
+			}
+			ids = append(ids, h.ID(back))
+		}
+	}
+	return ids[:min(len(ids), wire.MaxProbe)]
+}
+
+func (r *Replica) handleProbe(s *session, m wire.Probe) error {
+	if !s.pulling {
+		return errUnexpected
+	}
+	known, _ := r.known(m.IDs)
+	r.send(s, wire.Have{IDs: r.ids(known, len(known))})
+	return nil
+}
+
+func (r *Replica) handleHave(s *session, m wire.Have) error {
+	if s.asked == nil {
+		return errUnexpected
+	}
+	for _, id := range m.IDs {
+		if !slices.Contains(s.probed, id) {
+			return errors.New("peer has what it was not asked for")
+		}
+	}
+	known, _ := r.known(append(m.IDs, s.asked.Tips...))
+	s.asked, s.probed = nil, nil
+	r.serve(s, r.coop.History().Beyond(known))
+	return nil
+}
+
+func (r *Replica) serve(s *session, refs []history.Ref) {
+	s.answer, s.serving = true, refs
+	r.out.Ready = append(r.out.Ready, s.id)
+}
+
+// handleRecords takes what may be taken and stages the rest.
+func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error {
+	if !s.pulling || len(m.Records) == 0 {
+		return errUnexpected
+	}
+	s.deadline, s.left = now.Add(answerMax), m.Left
+	for _, rec := range m.Records {
+		if _, ok := r.coop.History().Find(rec.ID); ok {
+			continue
+		}
+		if err := s.staging.add(rec); err != nil {
+			return err
+		}
+		if r.coop.Takeable(rec) {
+			if err := r.takeWithPast(s, rec); err != nil {
+				return err
+			}
+		}
+	}
+	return r.rejudge(s)
+}
+
+// takeWithPast takes a staged record and all that is staged of its past.
+func (r *Replica) takeWithPast(s *session, rec *record.Record) error {
+	for _, rec := range s.staging.withPast(rec) {
+		if _, err := r.admit(rec); err != nil {
+			var missing *history.Missing
+			if errors.As(err, &missing) {
+				r.event(Event{Kind: EventGap, Session: s.id, Device: s.device, Text: err.Error()})
+			}
+			return fmt.Errorf("record %s: %w", rec.ID.Short(), err)
+		}
+		s.staging.remove(rec)
+		s.got++
+		r.heard(rec)
+	}
+	return nil
+}
+
+// rejudge takes what the records just taken made takeable: someone was
+// admitted, and what they wrote was staged.
+func (r *Replica) rejudge(s *session) error {
+	for {
+		before := s.got
+		for _, rec := range s.staging.lastOfDevices() {
+			if !r.coop.Takeable(rec) {
+				continue
+			}
+			if err := r.takeWithPast(s, rec); err != nil {
+				return err
+			}
+		}
+		if s.got == before {
+			return nil
+		}
+	}
+}
+
+// handleEnd closes a pull.
+func (r *Replica) handleEnd(s *session, m wire.End) error {
+	if !s.pulling {
+		return errUnexpected
+	}
+	if n := s.staging.count(); n > 0 {
+		r.event(Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n})
+	}
+	s.pulling, s.staging, s.deadline, s.left, s.digest = false, nil, time.Time{}, 0, m.Digest
+	r.checkJoined()
+	r.event(Event{Kind: EventPulled, Session: s.id, Device: s.device, Count: s.got})
+	if s.got > 0 {
+		r.hint()
+	}
+	if s.again {
+		r.pull(s.id)
+	}
+	return nil
+}
+
+// hint tells the peers that do not know it what this node now holds: what came
+// by a pull was not gossiped to them by this node, and people like to see that
+// all hold the same.
+func (r *Replica) hint() {
+	digest := r.coop.History().Digest()
+	for _, id := range r.sessionIDs() {
+		if s := r.sessions[id]; s.stage == stageLive && s.told != digest {
+			s.told = digest
+			r.send(s, wire.Hint{Digest: digest})
+		}
+	}
+}
+
+// checkJoined lets a newcomer begin to show and serve once it holds what its
+// invite names.
+func (r *Replica) checkJoined() {
+	if r.joined || !r.cfg.Joined(r.coop) {
+		return
+	}
+	r.joined = true
+	for _, id := range r.sessionIDs() {
+		r.pull(id)
+	}
+}

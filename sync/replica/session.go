@@ -1,0 +1,415 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"coop/crdt/history"
+	"coop/crdt/member"
+	"coop/crdt/record"
+	"coop/sync/wire"
+)
+
+const (
+	helloMax  = 10 * time.Second // for hello, proof and show together
+	answerMax = time.Minute      // for the next part of the answer to a pull
+	pullEvery = time.Minute      // how often a peer chosen at random is asked for news
+)
+
+type stage int
+
+const (
+	stageHello stage = iota // wants the peer's hello
+	stageProof              // wants its proof
+	stageShow               // wants its show
+	stageDoor               // one of the two is not let in yet
+	stageLive               // both may pull
+)
+
+// session is what is known of one peer while it is connected.
+type session struct {
+	id        SessionID
+	dialer    bool
+	transport []byte
+	stage     stage
+	nonce     [32]byte
+	theirs    [32]byte
+	deadline  time.Time // zero: nothing is waited for
+	heard     time.Time
+
+	device   record.Key
+	agent    string
+	card     []byte // a newcomer's
+	waits    string
+	welcomed bool // we let it in
+	welcome  bool // it let us in
+
+	outbox  []wire.Message
+	serving []history.Ref // what is still to be sent of the answer to its pull
+	answer  bool          // an answer is being sent
+	asked   *wire.Pull    // its pull, while we wait for have
+	probed  []record.ID   // what we asked about
+	pulling bool          // our pull is being answered
+	again   bool          // pull once more when it is done
+	got     int           // records taken in this pull
+	left    uint64        // as the peer counts
+	staging *staging      // records of this pull that may not be taken yet
+	digest  [32]byte      // of its frontier, as it last said
+	told    [32]byte      // of ours, as we last said
+}
+
+// Connected begins a session with a peer whose transport identity the
+// connection has proved.
+func (r *Replica) Connected(now time.Time, id SessionID, transport []byte, dialer bool) {
+	s := &session{id: id, dialer: dialer, transport: transport, deadline: now.Add(helloMax), heard: now}
+	for i := 0; i < len(s.nonce); i += 8 {
+		binary.LittleEndian.PutUint64(s.nonce[i:], r.cfg.Random.Uint64())
+	}
+	r.sessions[id] = s
+	r.send(s, wire.Hello{Version: wire.Version, Nonce: s.nonce})
+}
+
+// Disconnected ends a session whose stream is gone.
+func (r *Replica) Disconnected(id SessionID) {
+	if s, ok := r.sessions[id]; ok {
+		r.forget(s)
+	}
+}
+
+func (r *Replica) forget(s *session) {
+	delete(r.sessions, s.id)
+	if r.cards[s.device] == s.id {
+		delete(r.cards, s.device)
+	}
+}
+
+// bye closes the door on a peer.
+func (r *Replica) bye(s *session, reason string, evidence ...[]byte) {
+	if len(reason) > wire.MaxReasonLen {
+		reason = strings.ToValidUTF8(reason[:wire.MaxReasonLen], "")
+	}
+	if s.stage > stageShow || s.stage == stageShow && s.welcomed {
+		r.send(s, wire.Bye{Reason: reason, Evidence: evidence})
+	}
+	r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Text: reason})
+	r.out.Ready = append(r.out.Ready, s.id)
+	r.out.Close = append(r.out.Close, s.id)
+	s.stage = -1
+	s.deadline = time.Time{}
+}
+
+func (r *Replica) event(e Event) { r.out.Events = append(r.out.Events, e) }
+
+// Next returns the next message for a session's peer. The driver asks when the
+// one before has left, so a slow peer holds up nobody else.
+func (r *Replica) Next(id SessionID) (wire.Message, bool) {
+	s, ok := r.sessions[id]
+	if !ok {
+		return nil, false
+	}
+	if len(s.outbox) > 0 {
+		m := s.outbox[0]
+		s.outbox = s.outbox[1:]
+		if s.stage == -1 && len(s.outbox) == 0 {
+			r.forget(s)
+		}
+		return m, true
+	}
+	if s.stage == -1 {
+		r.forget(s)
+		return nil, false
+	}
+	return r.nextRecords(s)
+}
+
+// nextRecords goes on with the answer to a pull.
+func (r *Replica) nextRecords(s *session) (wire.Message, bool) {
+	if !s.answer {
+		return nil, false
+	}
+	var rs []*record.Record
+	lenBytes := 0
+	for len(s.serving) > 0 && lenBytes < wire.RecordsLen {
+		rec, err := r.Load(s.serving[0])
+		if err != nil {
+			r.bye(s, "this node cannot read its own store")
+			return r.Next(s.id)
+		}
+		rs = append(rs, rec)
+		lenBytes += len(rec.Raw) + len(rec.Body) + len(rec.Sig)
+		s.serving = s.serving[1:]
+	}
+	if len(rs) == 0 {
+		s.answer, s.serving = false, nil
+		s.told = r.coop.History().Digest()
+		return wire.End{Digest: s.told}, true
+	}
+	return wire.Records{Records: rs, Left: uint64(len(s.serving))}, true
+}
+
+// Message handles what a peer said. A peer that breaks the protocol is sent
+// away; nothing it says is an error of this node.
+func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
+	s, ok := r.sessions[id]
+	if !ok || s.stage == -1 {
+		return
+	}
+	s.heard = now
+	if err := r.handle(now, s, m); err != nil {
+		var forked *forkedError
+		if errors.As(err, &forked) {
+			r.bye(s, err.Error(), forked.evidence...)
+			return
+		}
+		r.bye(s, err.Error())
+	}
+}
+
+// Garbage tells the replica that a peer sent what is no message, or a record
+// that no version of this program may take.
+func (r *Replica) Garbage(id SessionID, err error) {
+	s, ok := r.sessions[id]
+	if !ok || s.stage == -1 {
+		return
+	}
+	if errors.Is(err, record.ErrTooNew) {
+		r.event(Event{Kind: EventTooNew, Session: id, Device: s.device, Text: err.Error()})
+	}
+	r.bye(s, err.Error())
+}
+
+var errUnexpected = errors.New("that message was not expected now")
+
+func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
+	if s.stage < stageDoor {
+		return r.handleHello(now, s, m)
+	}
+	switch m := m.(type) {
+	case wire.Welcome:
+		s.welcome, s.waits = true, ""
+		r.event(Event{Kind: EventWelcome, Session: s.id, Device: s.device})
+		r.open(s)
+		return nil
+	case wire.Wait:
+		s.waits = m.Reason
+		r.event(Event{Kind: EventWaiting, Session: s.id, Device: s.device, Text: m.Reason})
+		return nil
+	case wire.Bye:
+		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Text: m.Reason})
+		s.stage = -1
+		r.out.Close = append(r.out.Close, s.id)
+		return nil
+	}
+	if s.stage != stageLive && !s.welcomed {
+		return errUnexpected
+	}
+	switch m := m.(type) {
+	case wire.Pull:
+		return r.handlePull(s, m)
+	case wire.Have:
+		return r.handleHave(s, m)
+	case wire.Probe:
+		return r.handleProbe(s, m)
+	case wire.Records:
+		return r.handleRecords(now, s, m)
+	case wire.End:
+		return r.handleEnd(s, m)
+	case wire.Hint:
+		s.digest = m.Digest
+		if m.Digest != r.coop.History().Digest() {
+			r.pull(s.id)
+		}
+		return nil
+	}
+	return errUnexpected
+}
+
+// handleHello leads from the first message to the door.
+func (r *Replica) handleHello(now time.Time, s *session, m wire.Message) error {
+	switch m := m.(type) {
+	case wire.Hello:
+		if s.stage != stageHello {
+			return errUnexpected
+		}
+		if m.Version != wire.Version {
+			return fmt.Errorf("peer speaks version %d of the protocol, this node version %d", m.Version, wire.Version)
+		}
+		s.theirs, s.stage = m.Nonce, stageProof
+		r.send(s, wire.Proof{MAC: r.mac(s, s.dialer)})
+		return nil
+	case wire.Proof:
+		mac := r.mac(s, !s.dialer)
+		if s.stage != stageProof || !hmac.Equal(m.MAC[:], mac[:]) {
+			return errors.New("peer does not know the co-op's network secret")
+		}
+		s.stage = stageShow
+		r.send(s, r.show())
+		return nil
+	case wire.Show:
+		if s.stage != stageShow {
+			return errUnexpected
+		}
+		s.stage, s.deadline = stageDoor, time.Time{}
+		return r.handleShow(now, s, m)
+	}
+	return errUnexpected
+}
+
+// mac is what the dialer, or the other side, sends to prove that it knows the
+// network secret, for this connection only.
+func (r *Replica) mac(s *session, byDialer bool) (mac [32]byte) {
+	own, peer := sha256.Sum256(r.cfg.Transport), sha256.Sum256(s.transport)
+	parts := [][]byte{s.nonce[:], own[:], s.theirs[:], peer[:]}
+	if byDialer != s.dialer {
+		parts = [][]byte{s.theirs[:], peer[:], s.nonce[:], own[:]}
+	}
+	h := hmac.New(sha256.New, r.cfg.Secret[:])
+	h.Write([]byte(record.DomainHello))
+	h.Write([]byte{map[bool]byte{true: 1, false: 2}[byDialer]})
+	h.Write(bytes.Join(parts, nil))
+	return [32]byte(h.Sum(nil))
+}
+
+// show says who this node is: its device, and how the device came to be in the
+// co-op, for a peer that has not heard of it.
+func (r *Replica) show() wire.Show {
+	show := wire.Show{Device: r.cfg.Device, Sig: r.cfg.ShowSig, Agent: r.cfg.Agent}
+	if !r.coop.Stands(r.cfg.Device) {
+		show.Card = r.cfg.Card
+		return show
+	}
+	lenBytes := 0
+	for _, ref := range r.coop.Introductions(r.cfg.Device) {
+		rec, err := r.Load(ref)
+		if err != nil || len(show.Vouch) == wire.MaxVouch {
+			break
+		}
+		b := rec.Encode()
+		if lenBytes += len(b); lenBytes > wire.RecordsLen {
+			break
+		}
+		show.Vouch = append(show.Vouch, b)
+	}
+	return show
+}
+
+// forkedError is the reason for a closed door that comes with its proof.
+type forkedError struct{ evidence [][]byte }
+
+func (e *forkedError) Error() string {
+	return "this device signed two records in one slot: use another device"
+}
+
+// handleShow decides whether the peer may come in.
+func (r *Replica) handleShow(now time.Time, s *session, m wire.Show) error {
+	claim := TransportClaim(r.coopID(), s.transport)
+	if m.Device.Check() != nil || !m.Device.Verify(record.DomainTransport, claim, m.Sig) {
+		return errors.New("the device did not sign for this connection")
+	}
+	s.device, s.agent = m.Device, m.Agent
+	if r.coop.History().Len() == 0 {
+		// A newcomer holds nothing to judge by: whoever knows the network secret may give.
+		r.letIn(s)
+		return nil
+	}
+	err := r.judge(m)
+	if err == nil {
+		r.letIn(s)
+		return nil
+	}
+	if len(m.Card) == 0 || r.coop.Introduced(m.Device) {
+		return err
+	}
+	s.card = m.Card
+	return r.newcomer(now, s)
+}
+
+// coopID is the co-op this node belongs to or wants to join; zeros before it is
+// founded.
+func (r *Replica) coopID() record.ID {
+	if id := r.coop.History().Coop(); id != (record.ID{}) {
+		return id
+	}
+	return r.wanted
+}
+
+// wantedCoop is the co-op a newcomer's card is for, zeros without a card.
+func wantedCoop(card []byte) record.ID {
+	if c, err := member.ParseCard(card); err == nil {
+		return c.Coop
+	}
+	if req, err := member.ParseDeviceRequest(card); err == nil {
+		return req.Coop
+	}
+	return record.ID{}
+}
+
+// judge says why a device may not come in, or nil.
+func (r *Replica) judge(m wire.Show) error {
+	device := m.Device
+	for range wire.MaxVouch {
+		if r.coop.Stands(device) {
+			return nil
+		}
+		if a, b, ok := r.coop.History().Fork(device); ok {
+			return r.forked(a, b)
+		}
+		if r.coop.Introduced(device) {
+			return errors.New(r.coop.WhyNot(device))
+		}
+		by, ok := introducer(m.Vouch, device)
+		if !ok {
+			break
+		}
+		device = by
+	}
+	return errors.New("this device is not known to the co-op: ask a member for an invite")
+}
+
+func (r *Replica) forked(a, b history.Ref) error {
+	e := &forkedError{}
+	for _, ref := range []history.Ref{a, b} {
+		if rec, err := r.Load(ref); err == nil {
+			e.evidence = append(e.evidence, rec.Erase().Encode())
+		}
+	}
+	return e
+}
+
+// introducer returns the device that, by one of the records shown, introduced
+// another.
+func introducer(vouch [][]byte, device record.Key) (by record.Key, ok bool) {
+	for _, b := range vouch {
+		rec, err := record.Decode(b)
+		if err != nil || rec.Verify() != nil || rec.Device == device {
+			continue
+		}
+		for _, in := range member.Introduces(rec) {
+			if in.Device == device {
+				return rec.Device, true
+			}
+		}
+	}
+	return record.Key{}, false
+}
+
+// letIn says welcome.
+func (r *Replica) letIn(s *session) {
+	s.welcomed = true
+	r.send(s, wire.Welcome{})
+	r.open(s)
+}
+
+// open begins to pull once both sides said welcome.
+func (r *Replica) open(s *session) {
+	if s.welcomed && s.welcome && s.stage == stageDoor {
+		s.stage = stageLive
+		r.pull(s.id)
+	}
+}

@@ -1,0 +1,327 @@
+// Package wire is what two nodes say to each other on a stream: the messages
+// and their one encoding.
+//
+// A frame is a length of four bytes, big-endian, a byte that says how the rest
+// is packed (0 plain, 1 zstd) and the packed message; the length counts what
+// follows it. A message is one byte, its number below, and a CBOR array in the
+// deterministic encoding of package record.
+//
+//	1 hello    version, nonce                 first, from both sides
+//	2 proof    mac                            knowledge of the network secret, bound to both nonces and both ends
+//	3 show     device, sig, card, vouch, agent  who I am: a device of the co-op, or a newcomer with a join card
+//	4 welcome                                 go on: you may pull
+//	5 wait     reason                         you are a newcomer whom nobody has admitted yet; stay if you like
+//	6 bye      reason, evidence               the door closes, and why; evidence is two records in one slot
+//	7 pull     digest, tips                   send me what you have beyond these
+//	8 probe    ids                            which of these do you have?
+//	9 have     ids                            these
+//	10 records records, left                  answer to pull, parents first; left is how many are still to come
+//	11 end     digest                         the answer to pull is complete; digest of the sender's frontier
+//	12 hint    digest                         I have news; pull if your digest differs
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"coop/crdt/record"
+)
+
+// Limits of what a peer can make this node hold.
+const (
+	MaxFrameLen   = 256 << 10 // bytes of a frame as sent, without its length
+	MaxMessageLen = 512 << 10 // bytes of a message unpacked
+	MaxTips       = 4096      // of a pull; a node that holds more names only so many and may be sent records it has
+	MaxProbe      = 4096
+	MaxVouch      = 64  // records of a show
+	MaxReasonLen  = 400 // bytes
+	MaxAgentLen   = 64  // bytes
+
+	// RecordsLen is how many bytes of records a sender puts into one message.
+	RecordsLen = 160 << 10
+
+	// packFrom is the length from which packing is worth its cost.
+	packFrom = 256
+)
+
+// Version is the number of this protocol of messages.
+const Version = 1
+
+// Message is one of the message types of this package.
+type Message interface{ number() byte }
+
+// The messages. Their fields are described in the package comment.
+type (
+	Hello struct {
+		_       struct{} `cbor:",toarray"`
+		Version uint64
+		Nonce   [32]byte
+	}
+	Proof struct {
+		_   struct{} `cbor:",toarray"`
+		MAC [32]byte
+	}
+	Show struct {
+		_      struct{} `cbor:",toarray"`
+		Device record.Key
+		Sig    record.Sig
+		Card   []byte
+		Vouch  [][]byte
+		Agent  string
+	}
+	Welcome struct {
+		_ struct{} `cbor:",toarray"`
+	}
+	Wait struct {
+		_      struct{} `cbor:",toarray"`
+		Reason string
+	}
+	Bye struct {
+		_        struct{} `cbor:",toarray"`
+		Reason   string
+		Evidence [][]byte
+	}
+	Pull struct {
+		_      struct{} `cbor:",toarray"`
+		Digest [32]byte
+		Tips   []record.ID
+	}
+	Probe struct {
+		_   struct{} `cbor:",toarray"`
+		IDs []record.ID
+	}
+	Have struct {
+		_   struct{} `cbor:",toarray"`
+		IDs []record.ID
+	}
+	// Records carries records whose encoding and signatures were checked when
+	// the message was decoded.
+	Records struct {
+		Records []*record.Record
+		Left    uint64
+	}
+	End struct {
+		_      struct{} `cbor:",toarray"`
+		Digest [32]byte
+	}
+	Hint struct {
+		_      struct{} `cbor:",toarray"`
+		Digest [32]byte
+	}
+)
+
+type encodedRecords struct {
+	_       struct{} `cbor:",toarray"`
+	Records [][]byte
+	Left    uint64
+}
+
+func (Hello) number() byte   { return 1 }
+func (Proof) number() byte   { return 2 }
+func (Show) number() byte    { return 3 }
+func (Welcome) number() byte { return 4 }
+func (Wait) number() byte    { return 5 }
+func (Bye) number() byte     { return 6 }
+func (Pull) number() byte    { return 7 }
+func (Probe) number() byte   { return 8 }
+func (Have) number() byte    { return 9 }
+func (Records) number() byte { return 10 }
+func (End) number() byte     { return 11 }
+func (Hint) number() byte    { return 12 }
+
+var errTooMany = errors.New("more than the protocol allows")
+
+// Encode returns the one encoding of a message.
+func Encode(m Message) []byte {
+	body := any(m)
+	if rs, ok := m.(Records); ok {
+		body = encodedRecords{Records: encodeAll(rs.Records), Left: rs.Left}
+	}
+	return append([]byte{m.number()}, record.Marshal(body)...)
+}
+
+func encodeAll(rs []*record.Record) [][]byte {
+	out := make([][]byte, len(rs))
+	for i, r := range rs {
+		out[i] = r.Encode()
+	}
+	return out
+}
+
+// Decode reads a message. Records in it are decoded and their signatures
+// checked, so it may be slow: call it outside the node's loop.
+func Decode(b []byte) (Message, error) {
+	if len(b) == 0 {
+		return nil, errors.New("message is empty")
+	}
+	if len(b) > MaxMessageLen {
+		return nil, fmt.Errorf("message is %d bytes, more than %d", len(b), MaxMessageLen)
+	}
+	switch b[0] {
+	case 1:
+		return decode[Hello](b, nil)
+	case 2:
+		return decode[Proof](b, nil)
+	case 3:
+		return decode(b, func(m Show) bool { return len(m.Vouch) <= MaxVouch && len(m.Agent) <= MaxAgentLen })
+	case 4:
+		return decode[Welcome](b, nil)
+	case 5:
+		return decode(b, func(m Wait) bool { return len(m.Reason) <= MaxReasonLen })
+	case 6:
+		return decode(b, func(m Bye) bool { return len(m.Reason) <= MaxReasonLen && len(m.Evidence) <= 2 })
+	case 7:
+		return decode(b, func(m Pull) bool { return len(m.Tips) <= MaxTips })
+	case 8:
+		return decode(b, func(m Probe) bool { return len(m.IDs) <= MaxProbe })
+	case 9:
+		return decode(b, func(m Have) bool { return len(m.IDs) <= MaxProbe })
+	case 10:
+		return decodeRecords(b)
+	case 11:
+		return decode[End](b, nil)
+	case 12:
+		return decode[Hint](b, nil)
+	}
+	return nil, fmt.Errorf("message number %d is unknown", b[0])
+}
+
+func decode[M Message](b []byte, fits func(M) bool) (Message, error) {
+	var m M
+	if err := record.Unmarshal(b[1:], &m); err != nil {
+		return nil, fmt.Errorf("message %d: %w", b[0], err)
+	}
+	if fits != nil && !fits(m) {
+		return nil, fmt.Errorf("message %d: %w", b[0], errTooMany)
+	}
+	return m, nil
+}
+
+func decodeRecords(b []byte) (Message, error) {
+	var e encodedRecords
+	if err := record.Unmarshal(b[1:], &e); err != nil {
+		return nil, fmt.Errorf("message 10: %w", err)
+	}
+	rs, err := OpenRecords(e.Records)
+	if err != nil {
+		return nil, err
+	}
+	return Records{Records: rs, Left: e.Left}, nil
+}
+
+// OpenRecords decodes encoded records and checks their signatures. It refuses
+// all if one is bad.
+func OpenRecords(encoded [][]byte) ([]*record.Record, error) {
+	rs := make([]*record.Record, len(encoded))
+	for i, b := range encoded {
+		r, err := record.Decode(b)
+		if err != nil {
+			return nil, err
+		}
+		if r.Hollow {
+			return nil, fmt.Errorf("record %s comes without its body, and no body can be erased in this version", r.ID.Short())
+		}
+		rs[i] = r
+	}
+	if bad := record.VerifyAll(rs); bad != nil {
+		return nil, fmt.Errorf("record %s: bad signature", bad.ID.Short())
+	}
+	return rs, nil
+}
+
+// EncodeGossip returns the gossip message that carries these records.
+func EncodeGossip(rs []*record.Record) []byte { return record.Marshal(encodeAll(rs)) }
+
+// Limits of a gossip message.
+const (
+	MaxGossip    = 8        // records
+	MaxGossipLen = 96 << 10 // bytes
+)
+
+// DecodeGossip reads a gossip message and checks its records' signatures.
+func DecodeGossip(b []byte) ([]*record.Record, error) {
+	if len(b) > MaxGossipLen {
+		return nil, fmt.Errorf("gossip is %d bytes, more than %d", len(b), MaxGossipLen)
+	}
+	var encoded [][]byte
+	if err := record.Unmarshal(b, &encoded); err != nil {
+		return nil, fmt.Errorf("gossip: %w", err)
+	}
+	if len(encoded) == 0 || len(encoded) > MaxGossip {
+		return nil, fmt.Errorf("gossip has %d records, not 1 to %d", len(encoded), MaxGossip)
+	}
+	return OpenRecords(encoded)
+}
+
+// Codec packs and unpacks frames. Its methods may be called by one goroutine
+// for reading and another for writing.
+type Codec struct {
+	packer   *zstd.Encoder
+	unpacker *zstd.Decoder
+}
+
+// NewCodec returns a codec, or an error if the machine has no memory for one.
+func NewCodec() (*Codec, error) {
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, err
+	}
+	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMessageLen), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return &Codec{packer, unpacker}, nil
+}
+
+// WriteFrame writes one message and returns the bytes it took.
+func (c *Codec) WriteFrame(w io.Writer, m Message) (int, error) {
+	message := Encode(m)
+	frame := append(make([]byte, 0, len(message)+5), 0, 0, 0, 0, 0)
+	if len(message) >= packFrom {
+		if frame = c.packer.EncodeAll(message, frame); len(frame)-5 < len(message) {
+			frame[4] = 1
+		} else {
+			frame = frame[:5]
+		}
+	}
+	if frame[4] == 0 {
+		frame = append(frame, message...)
+	}
+	if len(frame)-4 > MaxFrameLen {
+		panic(fmt.Sprintf("wire: a frame of %d bytes", len(frame)-4))
+	}
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	return w.Write(frame)
+}
+
+// ReadFrame reads one message. Whatever is wrong with it, the stream is of no
+// further use.
+func (c *Codec) ReadFrame(r io.Reader) (Message, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n < 2 || n > MaxFrameLen {
+		return nil, fmt.Errorf("frame is %d bytes, not 2 to %d", n, MaxFrameLen)
+	}
+	frame := make([]byte, n)
+	if _, err := io.ReadFull(r, frame); err != nil {
+		return nil, err
+	}
+	switch frame[0] {
+	case 0:
+		return Decode(frame[1:])
+	case 1:
+		message, err := c.unpacker.DecodeAll(frame[1:], nil)
+		if err != nil {
+			return nil, fmt.Errorf("frame: %w", err)
+		}
+		return Decode(message)
+	}
+	return nil, fmt.Errorf("frame is packed in way %d, which is unknown", frame[0])
+}

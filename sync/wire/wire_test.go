@@ -1,0 +1,214 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"coop/crdt/record"
+	"coop/sync/wire"
+)
+
+// chain returns a founding record and n records of the same device after it.
+func chain(t testing.TB, n int) []*record.Record {
+	t.Helper()
+	key := record.NewPrivate([32]byte{1})
+	h := record.Header{Seq: 1, Depth: 1, Kind: "coop/found"}
+	var rs []*record.Record
+	for i := range n + 1 {
+		r, err := record.New(h, bytes.Repeat([]byte{byte(i)}, 40), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+		h = record.Header{Coop: rs[0].ID, Seq: r.Seq + 1, Depth: r.Depth + 1, Prev: r.ID, Kind: "doc/create", Time: int64(i)}
+	}
+	return rs
+}
+
+func messages(t testing.TB) []wire.Message {
+	return []wire.Message{
+		wire.Hello{Version: wire.Version, Nonce: [32]byte{1, 2}},
+		wire.Proof{MAC: [32]byte{3}},
+		wire.Show{Device: record.Key{4}, Sig: record.Sig{5}, Card: []byte{}, Vouch: [][]byte{{6}}, Agent: "coop"},
+		wire.Welcome{},
+		wire.Wait{Reason: "a sponsor must admit you"},
+		wire.Bye{Reason: "no", Evidence: [][]byte{{1}, {2}}},
+		wire.Pull{Digest: [32]byte{7}, Tips: []record.ID{{8}, {9}}},
+		wire.Probe{IDs: []record.ID{{10}}},
+		wire.Have{IDs: []record.ID{}},
+		wire.Records{Records: chain(t, 3), Left: 5},
+		wire.End{Digest: [32]byte{11}},
+		wire.Hint{Digest: [32]byte{12}},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, want := range messages(t) {
+		got, err := wire.Decode(wire.Encode(want))
+		if err != nil {
+			t.Errorf("%T: %v", want, err)
+			continue
+		}
+		if !bytes.Equal(wire.Encode(got), wire.Encode(want)) {
+			t.Errorf("%T came back as %+v", want, got)
+		}
+		if _, records := want.(wire.Records); !records && !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestFrames(t *testing.T) {
+	codec, err := wire.NewCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	all := messages(t)
+	for _, m := range all {
+		n, err := codec.WriteFrame(&b, m)
+		if err != nil || n <= 4 {
+			t.Fatalf("%T: %d bytes, %v", m, n, err)
+		}
+	}
+	for _, want := range all {
+		got, err := codec.ReadFrame(&b)
+		if err != nil || !bytes.Equal(wire.Encode(got), wire.Encode(want)) {
+			t.Errorf("%T came back as %+v, %v", want, got, err)
+		}
+	}
+	if b.Len() != 0 {
+		t.Errorf("%d bytes left", b.Len())
+	}
+}
+
+func frame(packed byte, message []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(message)+1))
+	return append(append(b, packed), message...)
+}
+
+func TestBadFrames(t *testing.T) {
+	packer, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb := packer.EncodeAll(make([]byte, 64<<20), nil)
+	hello := wire.Encode(wire.Hello{Version: 1})
+	tests := []struct {
+		name  string
+		frame []byte
+		want  string
+	}{
+		{"no length", []byte{0, 0}, "EOF"},
+		{"too long", binary.BigEndian.AppendUint32(nil, wire.MaxFrameLen+1), "frame is"},
+		{"too short", binary.BigEndian.AppendUint32(nil, 1), "frame is"},
+		{"cut off", frame(0, hello)[:10], "EOF"},
+		{"unknown packing", frame(9, hello), "packed in way 9"},
+		{"not zstd", frame(1, hello), "frame: "},
+		{"decompression bomb", frame(1, bomb), "frame: "},
+		{"unknown number", frame(0, []byte{99, 0x80}), "number 99"},
+		{"bytes behind", frame(0, append(hello, 0)), "message 1"},
+		{"another message's body", frame(0, append([]byte{2}, hello[1:]...)), "message 2"},
+	}
+	codec, err := wire.NewCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		if _, err := codec.ReadFrame(bytes.NewReader(tt.frame)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	ids := make([]record.ID, wire.MaxTips+1)
+	tests := []wire.Message{
+		wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
+		wire.Wait{Reason: strings.Repeat("x", wire.MaxReasonLen+1)}, wire.Bye{Reason: strings.Repeat("x", wire.MaxReasonLen+1)},
+		wire.Bye{Evidence: make([][]byte, 3)}, wire.Show{Vouch: make([][]byte, wire.MaxVouch+1)}, wire.Show{Agent: strings.Repeat("x", wire.MaxAgentLen+1)},
+	}
+	for _, m := range tests {
+		if _, err := wire.Decode(wire.Encode(m)); err == nil {
+			t.Errorf("%T beyond its limit was taken", m)
+		}
+	}
+}
+
+func TestBadRecords(t *testing.T) {
+	rs := chain(t, 2)
+	forged := *rs[1]
+	forged.Sig[0] ^= 1
+	tests := []struct {
+		name    string
+		encoded [][]byte
+		want    string
+	}{
+		{"bad signature", [][]byte{rs[0].Encode(), forged.Encode(), rs[2].Encode()}, "bad signature"},
+		{"bad signature first, the good record behind it", [][]byte{forged.Encode(), rs[1].Encode()}, "bad signature"},
+		{"no record", [][]byte{{1, 2, 3}}, "record"},
+		{"hollow", [][]byte{rs[1].Erase().Encode()}, "without its body"},
+	}
+	for _, tt := range tests {
+		if _, err := wire.OpenRecords(tt.encoded); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+		if _, err := wire.DecodeGossip(record.Marshal(tt.encoded)); err == nil {
+			t.Errorf("%s: taken from gossip", tt.name)
+		}
+	}
+}
+
+func TestGossip(t *testing.T) {
+	rs := chain(t, wire.MaxGossip)
+	got, err := wire.DecodeGossip(wire.EncodeGossip(rs[:wire.MaxGossip]))
+	if err != nil || len(got) != wire.MaxGossip || got[1].ID != rs[1].ID {
+		t.Errorf("%d records came back, %v", len(got), err)
+	}
+	for _, b := range [][]byte{nil, record.Marshal([][]byte{}), wire.EncodeGossip(rs), make([]byte, wire.MaxGossipLen+1)} {
+		if _, err := wire.DecodeGossip(b); err == nil {
+			t.Errorf("gossip of %d bytes was taken", len(b))
+		}
+	}
+	newer := record.Marshal([][]byte{record.Marshal([][]byte{append([]byte{0x8c, 2}, make([]byte, 80)...), make([]byte, 64), {}})})
+	if _, err := wire.DecodeGossip(newer); !errors.Is(err, record.ErrTooNew) {
+		t.Errorf("a record of version 2: %v, want ErrTooNew", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, m := range messages(f) {
+		f.Add(wire.Encode(m))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := wire.Decode(b)
+		if err == nil && !bytes.Equal(wire.Encode(m), b) {
+			t.Errorf("%x decodes and encodes to %x", b, wire.Encode(m))
+		}
+	})
+}
+
+func FuzzReadFrame(f *testing.F) {
+	codec, err := wire.NewCodec()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, m := range messages(f) {
+		var b bytes.Buffer
+		if _, err := codec.WriteFrame(&b, m); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := codec.ReadFrame(bytes.NewReader(b)); err == nil {
+			wire.Encode(m)
+		}
+	})
+}

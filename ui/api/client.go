@@ -1,0 +1,170 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+)
+
+// Client talks to a node: over its socket, or in this process.
+type Client struct{ http http.Client }
+
+// Dial returns a client of the node that listens on a unix socket.
+func Dial(socket string) *Client {
+	var d net.Dialer
+	return &Client{http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+	}}}
+}
+
+// Direct returns a client of a handler in this process.
+func Direct(h http.Handler) *Client { return &Client{http.Client{Transport: direct{h}}} }
+
+type direct struct{ h http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	reader, writer := io.Pipe()
+	w := &response{header: http.Header{}, body: writer, ready: make(chan int, 1)}
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	go func() {
+		d.h.ServeHTTP(w, r)
+		w.WriteHeader(http.StatusOK)
+		writer.Close()
+	}()
+	select {
+	case status := <-w.ready:
+		return &http.Response{StatusCode: status, Header: w.header, Body: reader, Request: r}, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// response is what a handler writes to in this process.
+type response struct {
+	header http.Header
+	body   *io.PipeWriter
+	ready  chan int
+	sent   bool
+}
+
+func (w *response) Header() http.Header { return w.header }
+func (w *response) Flush()              {}
+
+func (w *response) WriteHeader(status int) {
+	if !w.sent {
+		w.sent = true
+		w.ready <- status
+	}
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+// Get asks for path and decodes the answer into out.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.call(ctx, http.MethodGet, path, nil, out)
+}
+
+// Post sends in to path and decodes the answer into out. In may be an io.Reader
+// that is sent as it is.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	body, ok := in.(io.Reader)
+	if !ok {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	return c.call(ctx, http.MethodPost, path, body, out)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, out any) error {
+	resp, err := c.open(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("the node's answer cannot be read: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://node"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &Error{Code: CodeUnavailable, Message: "the node does not answer", Hint: "start it with `coop up`"}
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var e struct{ Error Error }
+	if json.NewDecoder(resp.Body).Decode(&e) != nil || e.Error.Code == "" {
+		return nil, fmt.Errorf("the node answered %s", resp.Status)
+	}
+	return nil, &e.Error
+}
+
+// Follow calls fn for every log entry after a place, and for new ones as they
+// come, until ctx ends or fn returns an error.
+func (c *Client) Follow(ctx context.Context, after int, fn func(LogEntry) error) error {
+	resp, err := c.open(ctx, http.MethodGet, fmt.Sprintf("/v1/log?follow=1&after=%d", after), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	d := json.NewDecoder(resp.Body)
+	for {
+		var e LogEntry
+		if err := d.Decode(&e); err != nil {
+			if ctx.Err() != nil || errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
+// Code says what kind of error it is. The terminal's exit status follows from
+// it.
+type Code string
+
+// The codes.
+const (
+	CodeFailed      Code = "failed"
+	CodeUsage       Code = "usage"
+	CodeNotFound    Code = "not-found"
+	CodeUnavailable Code = "unavailable"
+	CodeRefused     Code = "refused"
+	CodePending     Code = "pending"
+)
+
+// Error is an error as the API answers it.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"` // what to do
+}
+
+func (e *Error) Error() string { return e.Message }

@@ -1,0 +1,330 @@
+// Package api is the local interface of a node: JSON over HTTP on a unix socket
+// that only its owner can open, and the Go client that the terminal uses. Every
+// answer carries the version of this interface in "v".
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"coop/crdt/listing"
+	"coop/crdt/record"
+	"coop/node"
+)
+
+// bodyMost bounds what a request may carry, in bytes: a price list is far
+// smaller.
+const bodyMost = 16 << 20
+
+// Server answers for a node.
+type Server struct {
+	node *node.Node
+	down func() // asks the process to end
+}
+
+// New returns the handler of a node's interface. Down is called when somebody
+// asks the node to stop; it must not wait.
+func New(n *node.Node, down func()) http.Handler {
+	s := &Server{n, down}
+	m := http.NewServeMux()
+	m.Handle("GET /v1/status", get(s.status))
+	m.Handle("GET /v1/peers", get(s.peers))
+	m.Handle("GET /v1/log", http.HandlerFunc(s.log))
+	m.Handle("POST /v1/sync", post(s.sync))
+	m.Handle("POST /v1/words/forget", post(s.forgetWords))
+	m.Handle("POST /v1/down", post(s.stop))
+
+	m.Handle("GET /v1/members", get(s.members))
+	m.Handle("GET /v1/members/{who}", get(s.member))
+	m.Handle("POST /v1/members/propose", made(s, func(ctx context.Context, _ *http.Request, in NamesIn) (record.ID, error) {
+		return n.ProposeMembers(ctx, in.Names)
+	}))
+	m.Handle("POST /v1/members/leave", made(s, func(ctx context.Context, _ *http.Request, in NameIn) (record.ID, error) {
+		return n.Leave(ctx, in.Name)
+	}))
+	m.Handle("POST /v1/invites", post(s.invite))
+	m.Handle("GET /v1/newcomers", get(s.newcomers))
+	m.Handle("POST /v1/newcomers/{who}", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
+		return n.Admit(ctx, r.PathValue("who"))
+	}))
+	m.Handle("GET /v1/devices", get(s.devices))
+	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
+		return n.RevokeDevice(ctx, r.PathValue("name"))
+	}))
+
+	m.Handle("GET /v1/listings", get(s.listings))
+	m.Handle("GET /v1/listings/{id}", get(s.listing))
+	m.Handle("POST /v1/listings", made(s, func(ctx context.Context, _ *http.Request, in ListingIn) (record.ID, error) {
+		return n.AddListing(ctx, in.apply(listing.Draft{}))
+	}))
+	m.Handle("POST /v1/listings/import", http.HandlerFunc(s.importListings))
+	m.Handle("POST /v1/listings/{id}", made(s, func(ctx context.Context, r *http.Request, in ListingIn) (record.ID, error) {
+		return n.EditListing(ctx, r.PathValue("id"), in.apply)
+	}))
+	m.Handle("POST /v1/listings/{id}/close", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
+		return n.CloseListing(ctx, r.PathValue("id"))
+	}))
+	m.Handle("POST /v1/listings/{id}/reopen", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
+		return n.ReopenListing(ctx, r.PathValue("id"))
+	}))
+	m.Handle("POST /v1/comments/{id}", made(s, func(ctx context.Context, r *http.Request, in TextIn) (record.ID, error) {
+		return n.Comment(ctx, r.PathValue("id"), in.Text)
+	}))
+
+	m.Handle("GET /v1/proposals", get(s.proposals))
+	m.Handle("GET /v1/proposals/{id}", get(s.proposal))
+	m.Handle("POST /v1/drafts", made(s, func(ctx context.Context, _ *http.Request, in TextIn) (record.ID, error) {
+		return n.DraftProposal(ctx, in.Title, in.Text)
+	}))
+	m.Handle("GET /v1/drafts/{id}", get(s.draft))
+	m.Handle("POST /v1/drafts/{id}", made(s, func(ctx context.Context, r *http.Request, in TextIn) (record.ID, error) {
+		return n.EditText(ctx, r.PathValue("id"), func(string) string { return in.Text })
+	}))
+	m.Handle("POST /v1/proposals", made(s, func(ctx context.Context, _ *http.Request, in ProposalIn) (record.ID, error) {
+		return n.OpenProposal(ctx, node.Proposal(in))
+	}))
+	m.Handle("POST /v1/proposals/{id}/close", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
+		return n.CloseProposal(ctx, r.PathValue("id"))
+	}))
+	m.Handle("POST /v1/proposals/{id}/vote", made(s, func(ctx context.Context, r *http.Request, in VoteIn) (record.ID, error) {
+		return n.Vote(ctx, r.PathValue("id"), in.Option, in.Reason)
+	}))
+	m.Handle("POST /v1/proposals/{id}/instalment", made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
+		return n.PayInstalment(ctx, r.PathValue("id"), in.Line, in.Amount, in.Note)
+	}))
+
+	m.Handle("GET /v1/ledger", get(s.ledger))
+	m.Handle("POST /v1/payments", made(s, func(ctx context.Context, _ *http.Request, in PaymentIn) (record.ID, error) {
+		return n.Pay(ctx, node.Payment(in))
+	}))
+	m.Handle("POST /v1/requests", made(s, func(ctx context.Context, _ *http.Request, in PaymentIn) (record.ID, error) {
+		return n.Request(ctx, node.Payment(in))
+	}))
+	answers := map[string]func(context.Context, string, string) (record.ID, error){
+		"accept": n.Accept, "decline": n.Decline, "cancel": n.Cancel,
+	}
+	for verb, answer := range answers {
+		m.Handle("POST /v1/payments/{id}/"+verb, made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
+			return answer(ctx, r.PathValue("id"), in.Note)
+		}))
+	}
+	m.Handle("POST /v1/payments/{id}/reverse", made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
+		return n.Reverse(ctx, r.PathValue("id"), in.Amount, in.Note)
+	}))
+	m.Handle("POST /v1/standing", made(s, func(ctx context.Context, _ *http.Request, in StandingIn) (record.ID, error) {
+		var clauses []node.Standing
+		if in.Max != "" {
+			clauses = append(clauses, node.Standing(in))
+		}
+		return n.AcceptAlways(ctx, clauses)
+	}))
+	return m
+}
+
+// get answers with what f returns.
+func get(f func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out, err := f(r)
+		answer(w, out, err)
+	})
+}
+
+// post reads the question as JSON and answers with what f returns.
+func post[In any](f func(*http.Request, In) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyMost))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+			answer(w, nil, &Error{Code: CodeUsage, Message: "the request is not the JSON this call takes: " + err.Error()})
+			return
+		}
+		out, err := f(r, in)
+		answer(w, out, err)
+	})
+}
+
+// made is post for what makes a record: the answer is its id.
+func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.ID, error)) http.Handler {
+	return post(func(r *http.Request, in In) (any, error) {
+		id, err := f(r.Context(), r, in)
+		if err != nil {
+			return nil, err
+		}
+		v, err := s.node.View(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		return Made{V: Version, ID: id, Minuted: v.State.InMinutes(id)}, nil
+	})
+}
+
+func answer(w http.ResponseWriter, out any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		e := asError(err)
+		w.WriteHeader(httpStatus[e.Code])
+		out = struct {
+			V     int    `json:"v"`
+			Error *Error `json:"error"`
+		}{Version, e}
+	}
+	// A reader that went away is no error of this node.
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+var httpStatus = map[Code]int{
+	CodeFailed: http.StatusInternalServerError, CodeUsage: http.StatusBadRequest, CodeNotFound: http.StatusNotFound,
+	CodeUnavailable: http.StatusServiceUnavailable, CodeRefused: http.StatusConflict, CodePending: http.StatusGatewayTimeout,
+}
+
+// asError is the one place where errors become what the API answers.
+func asError(err error) *Error {
+	var (
+		known    *Error
+		refused  *node.Refused
+		notFound *node.NotFound
+		invalid  *node.Invalid
+	)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &refused):
+		return &Error{Code: CodeRefused, Message: refused.Reason}
+	case errors.As(err, &notFound):
+		return &Error{Code: CodeNotFound, Message: notFound.What}
+	case errors.As(err, &invalid):
+		return &Error{Code: CodeUsage, Message: invalid.Reason}
+	case errors.Is(err, node.ErrNotAdmitted):
+		return &Error{Code: CodePending, Message: err.Error(), Hint: "leave `coop up` running, and ask the member who invited you to do the same"}
+	case errors.Is(err, node.ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: "the node is stopping", Hint: "start it with `coop up`"}
+	}
+	return &Error{Code: CodeFailed, Message: err.Error()}
+}
+
+// importListings takes a CSV file as it is.
+func (s *Server) importListings(w http.ResponseWriter, r *http.Request) {
+	drafts, bad := listing.ParseCSV(http.MaxBytesReader(w, r.Body, bodyMost), r.URL.Query().Get("unit"))
+	if len(bad) > 0 {
+		text := ""
+		for _, b := range bad {
+			text += b.Error() + "\n"
+		}
+		answer(w, nil, &Error{Code: CodeUsage, Message: text + "nothing was imported", Hint: "mend these rows and import the file again"})
+		return
+	}
+	ids, err := s.node.ImportListings(r.Context(), drafts)
+	answer(w, Made{V: Version, IDs: ids}, err)
+}
+
+// log answers with entries, or with a stream of them that does not end.
+func (s *Server) log(w http.ResponseWriter, r *http.Request) {
+	after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+	if r.URL.Query().Get("follow") == "" {
+		entries, err := s.entries(r.Context(), after, 1<<30)
+		answer(w, Log{V: Version, Entries: entries}, err)
+		return
+	}
+	news, err := s.node.Follow(r.Context())
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	for {
+		entries, err := s.entries(r.Context(), after, 1000)
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			if out.Encode(e) != nil {
+				return
+			}
+			after = e.Place
+		}
+		_ = flush.Flush()
+		if len(entries) > 0 {
+			continue
+		}
+		select {
+		case <-news:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *Server) entries(ctx context.Context, after, most int) ([]LogEntry, error) {
+	entries, err := s.node.Log(ctx, after, most)
+	out := make([]LogEntry, len(entries))
+	for i, e := range entries {
+		out[i] = LogEntry{e.Place, e.ID, e.Kind, e.Author, e.Device, e.Time.UTC(), e.Minuted, e.Problem}
+	}
+	return out, err
+}
+
+// sync asks peers for news, and answers when they were heard.
+func (s *Server) sync(r *http.Request, in SyncIn) (any, error) {
+	if err := s.node.Sync(r.Context(), in.Peer); err != nil {
+		return nil, err
+	}
+	v, err := s.node.View(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	out := Synced{V: Version}
+	for _, p := range v.Peers {
+		if p.Live {
+			out.Peers++
+			if p.Equal {
+				out.Equal++
+			}
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) stop(*http.Request, struct{}) (any, error) {
+	s.down()
+	return Made{V: Version}, nil
+}
+
+func (s *Server) forgetWords(r *http.Request, _ struct{}) (any, error) {
+	return Made{V: Version}, s.node.ForgetWords(r.Context())
+}
+
+func (s *Server) invite(r *http.Request, in InviteIn) (any, error) {
+	inv, err := s.node.Invite(r.Context(), in.Uses, time.Duration(in.Hours)*time.Hour, in.Device)
+	if err != nil {
+		return nil, err
+	}
+	return Invite{V: Version, ID: inv.ID, Code: inv.Code, Uses: inv.Uses, Expires: inv.Expires.UTC()}, nil
+}
+
+// apply changes those fields of a listing that were given.
+func (in ListingIn) apply(d listing.Draft) listing.Draft {
+	set(&d.Title, in.Title)
+	set(&d.Text, in.Text)
+	set(&d.Category, in.Category)
+	set(&d.Tags, in.Tags)
+	set(&d.Price, in.Price)
+	set(&d.Quantity, in.Quantity)
+	set(&d.Place, in.Place)
+	set(&d.Expires, in.Expires)
+	if in.Kind != nil {
+		d.Kind = listing.Kind(*in.Kind)
+	}
+	return d
+}
+
+func set[T any](field *T, given *T) {
+	if given != nil {
+		*field = *given
+	}
+}

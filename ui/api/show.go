@@ -1,0 +1,483 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"coop/crdt/ledger"
+	"coop/crdt/listing"
+	"coop/crdt/member"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+	"coop/node"
+)
+
+// shown is a view from which answers are made.
+type shown struct {
+	node.View
+	ctx  context.Context
+	node *node.Node
+}
+
+// view returns what the node shows. An answer about the co-op needs one.
+func (s *Server) view(r *http.Request) (shown, error) {
+	v, err := s.node.View(r.Context())
+	if err == nil && (v.State == nil || !v.Joined) {
+		err = node.ErrNotAdmitted
+	}
+	return shown{v, r.Context(), s.node}, err
+}
+
+func (s *Server) status(r *http.Request) (any, error) {
+	v, err := s.node.View(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	out := Status{V: Version, Device: v.Device.String(), Joined: v.Joined && v.Me.ID != (record.ID{}), Addrs: list(v.Addrs), Words: s.node.HasWords()}
+	sh := shown{v, r.Context(), s.node}
+	out.Peers = sh.peers()
+	for _, p := range v.Peers {
+		out.Waits = p.Waits
+	}
+	for _, e := range v.Events {
+		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
+	}
+	if v.Broken != nil {
+		out.Broken = v.Broken.Error()
+	}
+	if v.State != nil && v.Joined {
+		sh.fillStatus(&out)
+	}
+	out.Offices, out.Heads, out.Tellers, out.Problems = list(out.Offices), list(out.Heads), list(out.Tellers), list(out.Problems)
+	out.ToVote, out.ToConfirm, out.ToAdmit = list(out.ToVote), list(out.ToConfirm), list(out.ToAdmit)
+	out.Balances, out.Events = list(out.Balances), list(out.Events)
+	return out, nil
+}
+
+func (v shown) fillStatus(out *Status) {
+	s := v.State
+	out.Coop, out.CoopID = s.People.Name, s.People.Coop.String()
+	out.Records, out.Heads, out.Minuted, out.Provisional = s.Records, s.Heads, s.Order, len(s.Pending)
+	digest := s.Digest()
+	out.Digest = hex.EncodeToString(digest[:])
+	if v.Me.ID != (record.ID{}) {
+		out.Member, out.MemberID = v.Me.Name, v.Me.ID.String()
+		out.Standing, out.Offices = v.Me.Status.String(), v.Me.Offices
+		out.Balances = v.balances(v.Me.ID)
+	}
+	if d, ok := s.People.Devices.Get(v.Device); ok {
+		out.DeviceName = d.Name
+	}
+	for _, key := range s.People.Tellers {
+		d, _ := s.People.Devices.Get(key)
+		out.Tellers = append(out.Tellers, Teller{v.name(d.Member), d.Name})
+	}
+	for _, p := range s.Problems().All() {
+		d, _ := s.People.Devices.Get(p.Device)
+		out.Problems = append(out.Problems, Problem{p.Record, p.Kind, v.name(d.Member), p.Reason})
+	}
+	todo := v.Todo()
+	for _, p := range todo.Vote {
+		out.ToVote = append(out.ToVote, v.proposal(p))
+	}
+	for _, p := range todo.Confirm {
+		out.ToConfirm = append(out.ToConfirm, v.payment(p))
+	}
+	out.ToAdmit = v.newcomers(todo.Admit)
+}
+
+// name returns what people call somebody, or the treasury.
+func (v shown) name(id record.ID) string { return node.NameOf(v.State, id) }
+
+func (s *Server) peers(r *http.Request) (any, error) {
+	v, err := s.node.View(r.Context())
+	return Peers{Version, shown{v, r.Context(), s.node}.peers()}, err
+}
+
+func (v shown) peers() []Peer {
+	out := []Peer{}
+	for _, p := range v.Peers {
+		out = append(out, Peer{p.Name, p.DeviceName, p.Addr, p.Live, p.Heard.UTC(), p.Equal, p.Left, p.Waits, p.Agent})
+	}
+	return out
+}
+
+func (s *Server) members(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	out := Members{V: Version, Members: []Member{}}
+	for _, m := range v.State.People.Members.All() {
+		out.Members = append(out.Members, v.member(m))
+	}
+	slices.SortStableFunc(out.Members, func(a, b Member) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return out, nil
+}
+
+func (s *Server) member(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := node.FindMember(v.State, r.PathValue("who"))
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		V int `json:"v"`
+		Member
+	}{Version, v.member(m)}, nil
+}
+
+func (v shown) member(m member.Member) Member {
+	out := Member{ID: m.ID, Name: m.Name, Standing: m.Status.String(), Offices: list(m.Offices), Devices: []Device{}}
+	if m.SponsoredBy != (record.ID{}) {
+		out.Sponsor = v.name(m.SponsoredBy)
+	}
+	for _, key := range m.Devices {
+		d := v.device(key)
+		out.Teller = out.Teller || d.Teller
+		out.Devices = append(out.Devices, d)
+	}
+	return out
+}
+
+func (v shown) device(key record.Key) Device {
+	d, _ := v.State.People.Devices.Get(key)
+	out := Device{Name: d.Name, Key: key, State: "in use", Teller: slices.Contains(v.State.People.Tellers, key), Here: key == v.Device}
+	switch {
+	case d.Forked:
+		out.State = "forked"
+	case d.Revoked:
+		out.State = "revoked"
+	}
+	return out
+}
+
+func (s *Server) devices(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	return Devices{Version, v.member(v.Me).Devices}, nil
+}
+
+func (s *Server) newcomers(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	return Newcomers{Version, v.newcomers(v.Cards)}, nil
+}
+
+func (v shown) newcomers(cards []node.Card) []Newcomer {
+	out := []Newcomer{}
+	for _, c := range cards {
+		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC()}
+		if c.Card.Recovers != (record.ID{}) {
+			n.Of = v.name(c.Card.Recovers)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+func (s *Server) listings(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	q := r.URL.Query()
+	query := listing.NewQuery(q.Get("search"), q.Get("category"))
+	out := Listings{V: Version, Listings: []Listing{}}
+	for _, l := range v.State.Listings.All() {
+		mine := v.mine(l.Owner)
+		over := l.Status == listing.Closed || l.Expired(v.Now.UnixMilli())
+		if over && q.Get("all") == "" || q.Get("mine") != "" && !mine || !query.Match(l) {
+			continue
+		}
+		out.Listings = append(out.Listings, v.listing(l))
+	}
+	slices.SortStableFunc(out.Listings, func(a, b Listing) int { return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) })
+	return out, nil
+}
+
+func (s *Server) listing(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	l, err := node.FindListing(v.State, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	out := v.listing(l)
+	out.Comments = v.comments(l.ID)
+	return struct {
+		V int `json:"v"`
+		Listing
+	}{Version, out}, nil
+}
+
+func (v shown) listing(l listing.Listing) Listing {
+	return Listing{
+		ID: l.ID, Kind: string(l.Kind), Status: string(l.Status), Title: l.Title, Text: l.Text, Category: l.Category, Tags: list(l.Tags),
+		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Expires: timeOrNone(l.Expires), Owner: v.name(l.Owner), Mine: v.mine(l.Owner),
+	}
+}
+
+// mine reports whether a content's owner is this node's person.
+func (v shown) mine(owner record.ID) bool {
+	m, ok := v.State.People.Person(owner)
+	return ok && m.ID == v.Me.ID
+}
+
+func (v shown) comments(about record.ID) []Comment {
+	var out []Comment
+	for _, c := range v.State.Comments.All() {
+		if c.About == about {
+			out = append(out, Comment{c.ID, v.name(c.Owner), c.Text})
+		}
+	}
+	return out
+}
+
+func (s *Server) proposals(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	out := Proposals{V: Version, Proposals: []Proposal{}, Drafts: []Draft{}}
+	named := map[record.ID]bool{}
+	for _, p := range v.State.Proposals.Proposals.All() {
+		named[p.Doc] = true
+		out.Proposals = append(out.Proposals, v.proposal(p))
+	}
+	for _, t := range v.State.Texts.All() {
+		if !named[t.ID] {
+			out.Drafts = append(out.Drafts, Draft{t.ID, t.Title, t.Text, v.name(t.Owner)})
+		}
+	}
+	slices.SortStableFunc(out.Proposals, func(a, b Proposal) int { return a.Opened.Compare(b.Opened) })
+	return out, nil
+}
+
+func (s *Server) draft(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	typed := r.PathValue("id")
+	if p, err := node.FindProposal(v.State, typed); err == nil {
+		typed = p.Doc.String()
+	}
+	t, err := node.FindText(v.State, typed)
+	return struct {
+		V int `json:"v"`
+		Draft
+	}{Version, Draft{t.ID, t.Title, t.Text, v.name(t.Owner)}}, err
+}
+
+func (s *Server) proposal(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := node.FindProposal(v.State, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	out := v.proposal(p)
+	if out.Text, err = s.node.TextOf(r.Context(), p); err != nil {
+		return nil, err
+	}
+	v.fillVotes(&out, p)
+	out.Comments = v.comments(p.ID)
+	return struct {
+		V int `json:"v"`
+		Proposal
+	}{Version, out}, nil
+}
+
+func (v shown) proposal(p proposal.Proposal) Proposal {
+	out := Proposal{
+		ID: p.ID, Title: p.Title, Rule: string(p.Rule), Status: string(p.Status), Author: v.name(p.Author), Effects: []Effect{},
+		Opened: time.UnixMilli(p.Opened).UTC(), ClosesAt: timeOrNone(p.ClosesAt), Electorate: len(p.Voters), Needed: proposal.Needed(p.Rule, len(p.Voters)),
+		Yes: p.Count.Yes, No: p.Count.No, Abstain: p.Count.Abstain,
+	}
+	if p.Doc != (record.ID{}) {
+		out.TextID = p.Doc.String()
+	}
+	for i, e := range p.Effects {
+		shown := Effect{Text: v.effect(e)}
+		if i < len(p.Failed) {
+			shown.Failed = p.Failed[i]
+		}
+		out.Effects = append(out.Effects, shown)
+	}
+	minuted, ok := v.State.Minuted.Proposals.Proposals.Get(p.ID)
+	out.Minuted = ok && minuted.Status == p.Status
+	if !out.Minuted {
+		act := p.ID
+		if ok {
+			act = p.Decided
+		}
+		out.Waits = v.waits(act)
+	}
+	return out
+}
+
+func (v shown) fillVotes(out *Proposal, p proposal.Proposal) {
+	for _, voter := range p.Voters {
+		ballot, ok := v.State.Proposals.Ballots.Get(proposal.BallotKey{Proposal: p.ID, Voter: voter})
+		if !ok {
+			out.Silent = append(out.Silent, v.name(voter))
+			continue
+		}
+		for _, vote := range ballot.Votes {
+			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late})
+		}
+	}
+}
+
+// effect says in words what a proposal changes.
+func (v shown) effect(e proposal.Effect) string {
+	who := v.name(e.Member)
+	switch e.Kind {
+	case proposal.EffectMembers:
+		var names []string
+		for _, id := range e.Members {
+			names = append(names, v.name(id))
+		}
+		return "makes members of " + strings.Join(names, ", ")
+	case proposal.EffectOffice:
+		if e.On {
+			return who + " becomes " + e.Name
+		}
+		return who + " is " + e.Name + " no longer"
+	case proposal.EffectExpel:
+		return "expels " + who
+	case proposal.EffectRecover:
+		return "gives " + who + " new keys"
+	case proposal.EffectRest:
+		return "sets " + who + " resting"
+	case proposal.EffectCreditLimit:
+		return fmt.Sprintf("%s may go %s %s below zero", who, v.amount(e.Amount, e.Unit), e.Unit)
+	case proposal.EffectBudget:
+		return fmt.Sprintf("the treasury may pay %s %s %s for %s", who, v.amount(e.Amount, e.Unit), e.Unit, e.Text)
+	case proposal.EffectBylaw:
+		if e.Text != "" {
+			return fmt.Sprintf("bylaw %s becomes %q", e.Name, e.Text)
+		}
+		return fmt.Sprintf("bylaw %s becomes %d", e.Name, e.Amount)
+	case proposal.EffectTellers:
+		var names []string
+		for _, key := range e.Keys {
+			d, _ := v.State.People.Devices.Get(key)
+			names = append(names, v.name(d.Member)+"/"+d.Name)
+		}
+		return "the tellers are " + strings.Join(names, ", ")
+	}
+	return e.Kind
+}
+
+func (v shown) amount(n int64, unit string) string {
+	u, _ := v.State.People.Unit(unit)
+	return ledger.FormatAmount(n, u)
+}
+
+// waits says what an act that is not in the minutes waits for.
+func (v shown) waits(id record.ID) string {
+	if v.State.InMinutes(id) {
+		return ""
+	}
+	w, err := v.node.Waiting(v.ctx, id)
+	if err != nil || w.Of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("not in the minutes yet: seen by %d, needs %d of %d tellers", len(w.SeenBy), w.Needs, w.Of)
+}
+
+// ledger answers with one person's account, or with all.
+func (s *Server) ledger(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	out := Ledger{V: Version, Balances: []Balance{}, Payments: []Payment{}}
+	who := record.ID{}
+	if name := r.URL.Query().Get("who"); name != "" {
+		if who, err = node.FindAccount(v.State, name); err != nil {
+			return nil, err
+		}
+		out.Balances = v.balances(who)
+	} else {
+		for _, m := range v.State.People.Members.All() {
+			out.Balances = append(out.Balances, v.balances(m.ID)...)
+		}
+		out.Balances = append(out.Balances, v.balances(v.State.People.Coop)...)
+	}
+	var all []ledger.Payment
+	for _, p := range v.State.Ledger.Payments.All() {
+		if who == (record.ID{}) || p.From == who || p.To == who {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b ledger.Payment) int { return int(int64(a.Number) - int64(b.Number)) })
+	for _, p := range all {
+		out.Payments = append(out.Payments, v.payment(p))
+	}
+	return out, nil
+}
+
+func (v shown) balances(who record.ID) []Balance {
+	out := []Balance{}
+	for _, u := range v.State.People.Units {
+		key := ledger.AccountKey{Unit: u.Code, Owner: who}
+		a := v.State.Ledger.Account(key)
+		out = append(out, Balance{
+			Who: v.name(who), Unit: u.Code, Balance: ledger.FormatAmount(a.Balance, u), Reserved: ledger.FormatAmount(a.Reserved, u),
+			Limit:     ledger.FormatAmount(v.State.Ledger.Limit(v.State.People, key), u),
+			Available: ledger.FormatAmount(v.State.Ledger.Available(v.State.People, key), u),
+		})
+	}
+	return out
+}
+
+func (v shown) payment(p ledger.Payment) Payment {
+	out := Payment{
+		ID: p.ID, Asked: p.Asked, From: v.name(p.From), To: v.name(p.To), Amount: v.amount(p.Amount, p.Unit), Unit: p.Unit, Note: p.Note,
+		Time: time.UnixMilli(p.Time).UTC(), Status: p.Status.String(),
+	}
+	if p.For != (record.ID{}) {
+		out.For = p.For.String()
+	}
+	minuted, ok := v.State.Minuted.Ledger.Payments.Get(p.ID)
+	out.Minuted = ok && minuted.Status == p.Status
+	if !out.Minuted {
+		out.Waits = v.waits(p.ID)
+	}
+	return out
+}
+
+func timeOrNone(ms int64) *time.Time {
+	if ms == 0 {
+		return nil
+	}
+	t := time.UnixMilli(ms).UTC()
+	return &t
+}
+
+// list makes an empty list of none, so that JSON has [] and not null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}

@@ -1,0 +1,317 @@
+package api
+
+import (
+	"time"
+
+	"coop/crdt/record"
+)
+
+// Version is the number in the field "v" of every answer. It grows when a field
+// changes its meaning or goes away; fields may be added without notice.
+const Version = 1
+
+// The answers. Amounts are decimal strings in the unit they stand beside, times
+// are RFC 3339, ids are 52 characters of a-z and 2-7.
+type (
+	// Made answers everything that makes or changes something.
+	Made struct {
+		V       int         `json:"v"`
+		ID      record.ID   `json:"id"`
+		IDs     []record.ID `json:"ids,omitempty"`     // of an import
+		Minuted bool        `json:"minuted,omitempty"` // it is final already
+		Text    string      `json:"text,omitempty"`
+	}
+
+	Status struct {
+		V           int         `json:"v"`
+		Coop        string      `json:"coop"` // its name
+		CoopID      string      `json:"coop_id"`
+		Member      string      `json:"member"` // this node's person; "" while not admitted
+		MemberID    string      `json:"member_id"`
+		Standing    string      `json:"standing"` // member, associate …
+		Offices     []string    `json:"offices"`
+		Device      string      `json:"device"` // its key
+		DeviceName  string      `json:"device_name"`
+		Joined      bool        `json:"joined"`
+		Waits       string      `json:"waits,omitempty"` // what a newcomer waits for
+		Records     int         `json:"records"`
+		Heads       []record.ID `json:"heads"`
+		Minuted     int         `json:"minuted"`     // records in the minutes
+		Provisional int         `json:"provisional"` // acts that are not
+		Tellers     []Teller    `json:"tellers"`
+		Digest      string      `json:"digest"`
+		Peers       []Peer      `json:"peers"`
+		Problems    []Problem   `json:"problems"`
+		ToVote      []Proposal  `json:"to_vote"`
+		ToConfirm   []Payment   `json:"to_confirm"`
+		ToAdmit     []Newcomer  `json:"to_admit"`
+		Balances    []Balance   `json:"balances"`
+		Addrs       []string    `json:"addrs"`
+		Words       bool        `json:"words"` // the root key is on this computer
+		Events      []string    `json:"events"`
+		Broken      string      `json:"broken,omitempty"`
+	}
+
+	Teller struct {
+		Member string `json:"member"`
+		Device string `json:"device"`
+	}
+
+	Peer struct {
+		Member    string    `json:"member"`
+		Device    string    `json:"device"`
+		Addr      string    `json:"addr"`
+		Live      bool      `json:"live"`
+		Heard     time.Time `json:"heard"`
+		Equal     bool      `json:"equal"` // it holds the same records, by what it last said
+		Receiving uint64    `json:"receiving"`
+		Waits     string    `json:"waits,omitempty"`
+		Agent     string    `json:"agent"`
+	}
+
+	Problem struct {
+		Record record.ID `json:"record"`
+		Kind   string    `json:"kind"`
+		Author string    `json:"author"`
+		Reason string    `json:"reason"`
+	}
+
+	Member struct {
+		ID       record.ID `json:"id"`
+		Name     string    `json:"name"`
+		Standing string    `json:"standing"`
+		Offices  []string  `json:"offices"`
+		Teller   bool      `json:"teller"`
+		Devices  []Device  `json:"devices"`
+		Sponsor  string    `json:"sponsor"`
+	}
+
+	Device struct {
+		Name   string     `json:"name"`
+		Key    record.Key `json:"key"`
+		State  string     `json:"state"` // "in use", "revoked", "forked"
+		Teller bool       `json:"teller"`
+		Here   bool       `json:"here"`
+	}
+
+	Newcomer struct {
+		ID     string    `json:"id"`
+		Name   string    `json:"name"`
+		Device string    `json:"device"`
+		Of     string    `json:"of,omitempty"` // a further device of this person
+		Seen   time.Time `json:"seen"`
+	}
+
+	Listing struct {
+		ID       record.ID  `json:"id"`
+		Kind     string     `json:"kind"` // offer or need
+		Status   string     `json:"status"`
+		Title    string     `json:"title"`
+		Text     string     `json:"text"`
+		Category string     `json:"category"`
+		Tags     []string   `json:"tags"`
+		Price    string     `json:"price"`
+		Quantity string     `json:"quantity"`
+		Place    string     `json:"place"`
+		Expires  *time.Time `json:"expires"`
+		Owner    string     `json:"owner"`
+		Mine     bool       `json:"mine"`
+		Comments []Comment  `json:"comments,omitempty"`
+	}
+
+	Comment struct {
+		ID     record.ID `json:"id"`
+		Author string    `json:"author"`
+		Text   string    `json:"text"`
+	}
+
+	Proposal struct {
+		ID         record.ID  `json:"id"`
+		Title      string     `json:"title"`
+		Text       string     `json:"text,omitempty"`
+		TextID     string     `json:"text_id,omitempty"`
+		Rule       string     `json:"rule"`
+		Status     string     `json:"status"`
+		Author     string     `json:"author"`
+		Effects    []Effect   `json:"effects"`
+		Opened     time.Time  `json:"opened"`
+		ClosesAt   *time.Time `json:"closes_at"`
+		Electorate int        `json:"electorate"`
+		Needed     int        `json:"needed"` // yes, to pass; 0 for a poll
+		Yes        int        `json:"yes"`
+		No         int        `json:"no"`
+		Abstain    int        `json:"abstain"`
+		Votes      []Vote     `json:"votes,omitempty"`
+		Silent     []string   `json:"silent,omitempty"` // who has not voted yet
+		Minuted    bool       `json:"minuted"`          // where it stands is final
+		Waits      string     `json:"waits,omitempty"`
+		Comments   []Comment  `json:"comments,omitempty"`
+	}
+
+	Effect struct {
+		Text   string `json:"text"`
+		Failed string `json:"failed,omitempty"` // why it did not take place
+	}
+
+	Vote struct {
+		Member string    `json:"member"`
+		Option string    `json:"option"`
+		Reason string    `json:"reason"`
+		Time   time.Time `json:"time"`
+		Late   bool      `json:"late"`
+	}
+
+	Draft struct {
+		ID    record.ID `json:"id"`
+		Title string    `json:"title"`
+		Text  string    `json:"text"`
+		Owner string    `json:"owner"`
+	}
+
+	Payment struct {
+		ID      record.ID `json:"id"`
+		Asked   bool      `json:"request"`
+		From    string    `json:"from"`
+		To      string    `json:"to"`
+		Amount  string    `json:"amount"`
+		Unit    string    `json:"unit"`
+		Note    string    `json:"note"`
+		For     string    `json:"for,omitempty"`
+		Time    time.Time `json:"time"`
+		Status  string    `json:"status"`
+		Minuted bool      `json:"minuted"`
+		Waits   string    `json:"waits,omitempty"`
+	}
+
+	Balance struct {
+		Who       string `json:"who"`
+		Unit      string `json:"unit"`
+		Balance   string `json:"balance"`
+		Reserved  string `json:"reserved"`
+		Limit     string `json:"limit"` // how far below zero it may go
+		Available string `json:"available"`
+	}
+
+	LogEntry struct {
+		Place   int       `json:"place"`
+		ID      record.ID `json:"id"`
+		Kind    string    `json:"kind"`
+		Author  string    `json:"author"`
+		Device  string    `json:"device"`
+		Time    time.Time `json:"time"`
+		Minuted bool      `json:"minuted"`
+		Problem string    `json:"problem,omitempty"`
+	}
+)
+
+// The lists, each an object with one array named by its plural.
+type (
+	Members struct {
+		V       int      `json:"v"`
+		Members []Member `json:"members"`
+	}
+	Devices struct {
+		V       int      `json:"v"`
+		Devices []Device `json:"devices"`
+	}
+	Listings struct {
+		V        int       `json:"v"`
+		Listings []Listing `json:"listings"`
+	}
+	Proposals struct {
+		V         int        `json:"v"`
+		Proposals []Proposal `json:"proposals"`
+		Drafts    []Draft    `json:"drafts"`
+	}
+	Ledger struct {
+		V        int       `json:"v"`
+		Balances []Balance `json:"balances"`
+		Payments []Payment `json:"payments"`
+	}
+	Peers struct {
+		V     int    `json:"v"`
+		Peers []Peer `json:"peers"`
+	}
+	Log struct {
+		V       int        `json:"v"`
+		Entries []LogEntry `json:"entries"`
+	}
+	Newcomers struct {
+		V         int        `json:"v"`
+		Newcomers []Newcomer `json:"newcomers"`
+	}
+	Synced struct {
+		V     int `json:"v"`
+		Peers int `json:"peers"`
+		Equal int `json:"equal"` // of them, how many hold the same records
+	}
+	Invite struct {
+		V       int       `json:"v"`
+		ID      record.ID `json:"id"`
+		Code    string    `json:"code"`
+		Uses    int       `json:"uses"`
+		Expires time.Time `json:"expires"`
+	}
+)
+
+// The questions.
+type (
+	ListingIn struct {
+		Kind     *string   `json:"kind"`
+		Title    *string   `json:"title"`
+		Text     *string   `json:"text"`
+		Category *string   `json:"category"`
+		Tags     *[]string `json:"tags"`
+		Price    *string   `json:"price"`
+		Quantity *string   `json:"quantity"`
+		Place    *string   `json:"place"`
+		Expires  *int64    `json:"expires"` // unix milliseconds, 0: never
+	}
+	TextIn struct {
+		Title string `json:"title"`
+		Text  string `json:"text"`
+	}
+	ProposalIn struct {
+		Title   string   `json:"title"`
+		Text    string   `json:"text"`
+		Draft   string   `json:"draft"`
+		Effects []string `json:"effects"`
+		Rule    string   `json:"rule"`
+		Days    int      `json:"days"`
+	}
+	NamesIn struct {
+		Names []string `json:"names"`
+	}
+	VoteIn struct {
+		Option string `json:"option"`
+		Reason string `json:"reason"`
+	}
+	PaymentIn struct {
+		Who    string `json:"who"`
+		Amount string `json:"amount"`
+		Unit   string `json:"unit"`
+		For    string `json:"for"`
+		Note   string `json:"note"`
+	}
+	AnswerIn struct {
+		Note   string `json:"note"`
+		Amount string `json:"amount"` // of a reversal
+		Line   uint32 `json:"line"`   // of a budget
+	}
+	StandingIn struct {
+		Max  string   `json:"max"` // "": no standing rule any more
+		Unit string   `json:"unit"`
+		From []string `json:"from"`
+	}
+	InviteIn struct {
+		Uses   int  `json:"uses"`
+		Hours  int  `json:"hours"`  // 0: as the bylaws say
+		Device bool `json:"device"` // for another computer of this person
+	}
+	SyncIn struct {
+		Peer string `json:"peer"` // a name, an address, or "": all
+	}
+	NameIn struct {
+		Name string `json:"name"`
+	}
+)
