@@ -19,8 +19,8 @@ const (
 )
 
 const (
-	invitePrefix    = "coop1"
-	inviteSumLen    = 5 // bytes: one typo in 10^12 goes unseen
+	invitePrefix = "coop1"
+	inviteSumLen = 5 // bytes: one typo in 10^12 goes unseen
 )
 
 var inviteText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
