@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ const (
 	// snapshotEvery is how many records may be held beyond those a cached fold
 	// covers: what a start has to fold again.
 	snapshotEvery = 2000
+
+	// retryAfter is how often a node that cannot write looks whether it can.
+	retryAfter = time.Second
 )
 
 // Network carries what the replica says to its peers, and finds them.
@@ -72,9 +76,11 @@ type Node struct {
 	// The rest belongs to the loop.
 	after     []func(error) // to call when what was handled is durable
 	broken    error         // the store failed: nothing more is taken or written
+	begun     bool          // the next commit has something to finish
 	snapshot  int           // records the cached fold covers
-	stored    int           // anchors in the store
-	unsigned  bool          // the marker says that this device may have signed more than is held
+	stored    []record.ID   // anchors in the store
+	unsigned  *Unsure       // the marker says that this device may have signed more than is held; nil: it does not
+	lastSeq   uint64        // while unsigned: up to which seq this home knows that it signed
 	cards     map[record.Key]Card
 	told      []Event
 	followers map[chan struct{}]struct{}
@@ -87,7 +93,7 @@ type Node struct {
 type input struct {
 	do    func() error
 	done  func(error)
-	reads bool // it only reads: a node that stopped writing still answers
+	reads bool // it takes no record: a node that cannot write still does it
 }
 
 // ErrClosed says that the node is closed.
@@ -170,7 +176,7 @@ func (n *Node) anchors() (anchors []record.ID, err error) {
 	if err == nil && b != nil {
 		err = record.Unmarshal(b, &anchors)
 	}
-	n.stored = len(anchors)
+	n.stored = anchors
 	return anchors, err
 }
 
@@ -181,10 +187,10 @@ func (n *Node) storeAnchors() error {
 		return nil
 	}
 	anchors := n.coop.Minutes().Anchors()
-	if len(anchors) == n.stored {
+	if slices.Equal(anchors, n.stored) {
 		return nil
 	}
-	n.stored = len(anchors)
+	n.stored = anchors
 	return n.cfg.Store.SetSmall(anchorsName, record.Marshal(anchors))
 }
 
@@ -214,8 +220,21 @@ func (n *Node) loop() {
 			return
 		}
 		n.commit()
-		timer.Reset(n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now()))
+		wait := n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now())
+		if n.writable() != nil {
+			wait = max(wait, retryAfter) // what is due cannot be done, and would be due again at once
+		}
+		timer.Reset(wait)
 	}
+}
+
+// writable says why no record can be taken or written now, or nil. For want of
+// room nothing is begun, so that all goes on by itself when there is room again.
+func (n *Node) writable() error {
+	if n.broken != nil {
+		return n.broken
+	}
+	return n.cfg.Store.Room()
 }
 
 // drain handles what is queued, so that it shares one commit.
@@ -233,8 +252,12 @@ func (n *Node) drain() {
 // handle does one input. A record that cannot be read breaks the node, not the
 // program.
 func (n *Node) handle(in input) {
-	err := n.broken
-	if err == nil || in.reads {
+	var err error
+	if !in.reads {
+		err = n.writable()
+	}
+	if err == nil {
+		n.begun = n.begun || !in.reads
 		err = n.guard(in.do)
 	}
 	if in.done == nil {
@@ -270,6 +293,10 @@ func (n *Node) fail(err error) {
 func (n *Node) commit() {
 	var out replica.Output
 	err := n.broken
+	if err == nil && !n.begun {
+		err = n.writable()
+	}
+	n.begun = false
 	if err == nil {
 		err = n.guard(func() error {
 			out = n.replica.Take(n.cfg.Now())
@@ -363,10 +390,12 @@ func (n *Node) do(ctx context.Context, f func() error) error {
 	return n.enqueue(ctx, input{do: f, done: func(err error) { done <- err }}, done)
 }
 
-// ask runs f in the loop and returns as soon as it has.
-func (n *Node) ask(ctx context.Context, f func()) error {
+// ask runs f, which takes no record, in the loop and returns as soon as it has.
+func (n *Node) ask(ctx context.Context, f func()) error { return n.now(ctx, true, f) }
+
+func (n *Node) now(ctx context.Context, reads bool, f func()) error {
 	done := make(chan error, 1)
-	return n.enqueue(ctx, input{reads: true, do: func() error { f(); done <- nil; return nil }, done: func(err error) {
+	return n.enqueue(ctx, input{reads: reads, do: func() error { f(); done <- nil; return nil }, done: func(err error) {
 		select {
 		case done <- err: // f did not come to its end
 		default:
@@ -407,27 +436,29 @@ func (n *Node) Attach(network Network) error {
 
 // Connected begins a session.
 func (n *Node) Connected(id replica.SessionID, transport []byte, dialer bool) {
-	n.run(func() { n.replica.Connected(n.cfg.Now(), id, transport, dialer) })
+	_ = n.ask(context.Background(), func() { n.replica.Connected(n.cfg.Now(), id, transport, dialer) })
 }
 
-// Message handles what a peer said and returns when that is durable.
+// Message handles what a peer said and returns when that is durable. A node
+// that cannot take records ends the session: a peer waits for no lost answer.
 func (n *Node) Message(id replica.SessionID, m wire.Message) {
-	n.run(func() { n.replica.Message(n.cfg.Now(), id, m) })
+	err := n.do(context.Background(), func() error {
+		n.replica.Message(n.cfg.Now(), id, m)
+		return nil
+	})
+	if err != nil {
+		_ = n.ask(context.Background(), func() { n.network.Close(id) })
+	}
 }
 
 // Garbage closes a session whose peer does not speak the protocol.
 func (n *Node) Garbage(id replica.SessionID, err error) {
-	n.run(func() { n.replica.Garbage(id, err) })
+	_ = n.ask(context.Background(), func() { n.replica.Garbage(id, err) })
 }
 
 // Disconnected ends a session.
 func (n *Node) Disconnected(id replica.SessionID) {
-	n.run(func() { n.replica.Disconnected(id) })
-}
-
-// run is do for the network, which has nobody to tell of an error.
-func (n *Node) run(f func()) {
-	_ = n.do(context.Background(), func() error { f(); return nil })
+	_ = n.ask(context.Background(), func() { n.replica.Disconnected(id) })
 }
 
 // Next returns the next message for a session's peer. It waits until all it may
@@ -442,7 +473,7 @@ func (n *Node) Next(id replica.SessionID) (m wire.Message, ok bool) {
 
 // Gossip judges records a peer published.
 func (n *Node) Gossip(id replica.SessionID, rs []*record.Record) (pass bool, err error) {
-	if asked := n.ask(context.Background(), func() {
+	if asked := n.now(context.Background(), false, func() {
 		if n.replica.Welcome(id) {
 			pass, err = n.replica.Gossip(n.cfg.Now(), id, rs)
 		}

@@ -23,7 +23,8 @@ const hintAfter = time.Second
 
 // duty is what this node owes the co-op, and since when.
 type duty struct {
-	seen        uint64                   // the fold as it was when duties were last seen to
+	seen        uint64                   // the fold as it was when settle last looked
+	planned     uint64                   // the fold as it was when covers were last planned
 	covers      map[record.Key]time.Time // devices to cover, and when
 	ackAt       time.Time                // when an ack is due; zero: none is
 	epoch, wave int                      // in which an ack could last be written
@@ -55,10 +56,16 @@ func (r *Replica) settle(now time.Time) {
 			r.duty.hintAt = now.Add(hintAfter)
 		}
 		r.admitWaiting()
-		r.planCovers(now)
 	}
 	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
+		// Nothing can be written now, so nothing is due: a time left standing
+		// would have the driver tick for ever.
+		r.duty.covers, r.duty.planned, r.duty.ackAt, r.duty.pollAt = nil, 0, time.Time{}, time.Time{}
 		return
+	}
+	if r.duty.planned != r.duty.seen {
+		r.duty.planned = r.duty.seen
+		r.planCovers(now)
 	}
 	r.cover(now)
 	r.closePolls(now)

@@ -124,7 +124,6 @@ func New(cfg Config) *Replica {
 		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(),
 		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil, wanted: wantedCoop(cfg.Card),
 	}
-	r.duty.covers = map[record.Key]time.Time{}
 	r.checkJoined()
 	return r
 }
@@ -282,7 +281,7 @@ func (r *Replica) gossiped(now time.Time, from SessionID, rec *record.Record) er
 // Tick lets time pass: it closes sessions that are late and does what is due.
 func (r *Replica) Tick(now time.Time) {
 	for _, id := range r.sessionIDs() {
-		if s := r.sessions[id]; !s.deadline.IsZero() && now.After(s.deadline) {
+		if s := r.sessions[id]; !s.deadline.IsZero() && !now.Before(s.deadline) {
 			r.bye(s, "no answer in time")
 		}
 	}
@@ -290,7 +289,7 @@ func (r *Replica) Tick(now time.Time) {
 		r.duty.hintAt = time.Time{}
 		r.hint()
 	}
-	if now.After(r.duty.nextPull) {
+	if !now.Before(r.duty.nextPull) {
 		r.duty.nextPull = now.Add(pullEvery)
 		r.pullFromSomebody()
 	}

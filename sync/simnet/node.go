@@ -32,6 +32,7 @@ type Node struct {
 	honest    bool // it never did
 
 	disk     []*record.Record
+	anchors  []record.ID // of the minutes, stored for ever
 	snapshot []byte
 	card     []byte
 	invite   *member.Invite
@@ -102,7 +103,7 @@ func (n *Node) restore() *coop.Coop {
 	if n.w.chance(0.3) {
 		snapshot = nil
 	}
-	c, _, err := coop.Restore(n.load, snapshot, nil, func(admit func(*record.Record) error) error {
+	c, _, err := coop.Restore(n.load, snapshot, n.anchors, func(admit func(*record.Record) error) error {
 		for _, r := range n.disk {
 			if err := admit(r); err != nil {
 				return err
@@ -130,6 +131,9 @@ func (n *Node) commit() {
 		return
 	}
 	n.disk = append(n.disk, out.Store...)
+	if n.coop.History().Len() > 0 {
+		n.anchors = n.coop.Minutes().Anchors()
+	}
 	n.w.check.node(n)
 	if len(out.Store) > 0 && n.cut() {
 		return
@@ -209,7 +213,7 @@ func (n *Node) goBack() {
 			return
 		}
 	}
-	n.honest, n.snapshot = false, nil
+	n.honest, n.snapshot, n.anchors = false, nil, nil
 	n.disk = n.disk[:len(n.disk)-min(len(n.disk), 1+n.w.rand.IntN(10))]
 	n.w.trace("%s goes back to %d records", n.person.name, len(n.disk))
 }

@@ -77,6 +77,15 @@ type Stats struct {
 	Healed time.Duration // how long the nodes needed to agree
 }
 
+// Add returns what happened in two runs together, with the longer healing.
+func (s Stats) Add(o Stats) Stats {
+	s.Records, s.Batches, s.Epochs, s.Joined = s.Records+o.Records, s.Batches+o.Batches, s.Epochs+o.Epochs, s.Joined+o.Joined
+	s.Cuts, s.Partitions, s.Problems, s.Removed = s.Cuts+o.Cuts, s.Partitions+o.Partitions, s.Problems+o.Problems, s.Removed+o.Removed
+	s.Forks, s.Dropped, s.Polls, s.Passed = s.Forks+o.Forks, s.Dropped+o.Dropped, s.Polls+o.Polls, s.Passed+o.Passed
+	s.Healed = max(s.Healed, o.Healed)
+	return s
+}
+
 type event struct {
 	at time.Time
 	no uint64
