@@ -48,8 +48,9 @@ type Coop struct {
 	layer   *Acts         // minuted and pending
 	lenient *Acts         // the same without removals; nil when there are none
 	layered int           // how many of pending are in layer
-	stale   bool          // the minutes may have moved
 	changed uint64        // counts what moved the fold
+
+	staleMinutes, staleLayer bool // something was added that they do not reflect
 
 	adding   *record.Record // being folded: Source does not have it yet
 	addingAs history.Ref
@@ -129,7 +130,7 @@ func (c *Coop) begin(r *record.Record, anchors []record.ID) error {
 	c.layer = c.minuted.clone()
 	c.minutes = minutes.New(c.h, people.Tellers, anchors...)
 	c.minutes.Add(history.Ref(c.h.Len() - 1))
-	c.stale = true
+	c.staleMinutes, c.staleLayer = true, true
 	return nil
 }
 
@@ -138,7 +139,7 @@ func (c *Coop) fold(ref history.Ref) {
 	c.minutes.Add(ref)
 	c.foldContent(ref)
 	c.insert(ref)
-	c.stale = true
+	c.staleMinutes, c.staleLayer = true, true
 }
 
 // foldContent gives a record to the documents, if it is a content.
@@ -170,17 +171,27 @@ func (c *Coop) compare(a, b history.Ref) int {
 
 // settle lets the fold catch up with what was added.
 func (c *Coop) settle() {
-	if !c.stale {
+	if !c.staleLayer {
 		return
 	}
-	c.stale = false
+	c.settleMinutes()
+	c.staleLayer = false
 	c.changed++
+	c.foldPending()
+	c.layer.Ledger.CheckZero()
+}
+
+// settleMinutes lets only the minutes catch up. It costs what was minuted,
+// where the provisional layer may have to be folded anew from its start.
+func (c *Coop) settleMinutes() {
+	if !c.staleMinutes {
+		return
+	}
+	c.staleMinutes = false
 	if to, ok := c.minutes.TakenBack(); ok {
 		c.takeBack(to)
 	}
 	c.foldBatches(math.MaxInt)
-	c.foldPending()
-	c.layer.Ledger.CheckZero()
 }
 
 // foldBatches applies the next batches of the minutes, so many at most.

@@ -79,7 +79,7 @@ func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit
 			c.insert(ref)
 		}
 	}
-	c.stale = true
+	c.staleMinutes, c.staleLayer = true, true
 	return c, restored, nil
 }
 

@@ -125,11 +125,22 @@ func (c *Coop) OpenPolls() []proposal.Proposal {
 
 // Introduced reports whether a device belongs to somebody of the co-op: the
 // minutes introduced it, or the acts not minuted yet do, leaving out removals.
+// Of the latter those that were added last may be left out where the rest
+// suffices, as if they came later: a stream of records is judged one by one, and
+// each could move the whole provisional layer.
 func (c *Coop) Introduced(device record.Key) bool {
 	if c.h.Len() == 0 {
 		return false
 	}
+	c.settleMinutes()
+	if c.introduced(device) {
+		return true
+	}
 	c.settle()
+	return c.introduced(device)
+}
+
+func (c *Coop) introduced(device record.Key) bool {
 	return c.minuted.People.Devices.Has(device) || c.layer.People.Devices.Has(device) || c.lenient != nil && c.lenient.People.Devices.Has(device)
 }
 

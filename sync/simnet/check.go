@@ -34,7 +34,7 @@ func newChecks() checks {
 
 // node looks at a node whose fold may have moved.
 func (k *checks) node(n *Node) {
-	if n.coop.History().Len() == 0 || k.starts[n] == n.starts && k.changed[n] == n.coop.Changed() {
+	if n.lie != nil || n.coop.History().Len() == 0 || k.starts[n] == n.starts && k.changed[n] == n.coop.Changed() {
 		return
 	}
 	k.changed[n], k.starts[n] = n.coop.Changed(), n.starts
@@ -46,12 +46,16 @@ func (k *checks) node(n *Node) {
 		w.fail("%s: batch %d of the minutes is led by %s, for others by %s", n.person.name, batches, s.Last.Short(), leader.Short())
 	}
 	k.leaders[batches] = s.Last
-	sum := minutedSum(s)
-	if other, ok := k.minuted[batches]; ok && other != sum {
-		w.fail("%s: the minutes up to batch %d mean something else than for others", n.person.name, batches)
+	// Looking at everything each time would take most of the run. What is left
+	// out is the same for all nodes, so that there is something to compare.
+	if batches%8 == 0 {
+		sum := minutedSum(s)
+		if other, ok := k.minuted[batches]; ok && other != sum {
+			w.fail("%s: the minutes up to batch %d mean something else than for others", n.person.name, batches)
+		}
+		k.minuted[batches] = sum
 	}
-	k.minuted[batches] = sum
-	if w.chance(0.2) {
+	if s.Frontier[0]%8 == 0 {
 		k.digest(n, s)
 	}
 	for _, other := range w.nodes {
@@ -82,6 +86,9 @@ func minutedSum(s *coop.State) [32]byte {
 
 // complaint is an event that honest nodes must not give each other cause for.
 func (k *checks) complaint(n *Node, e replica.Event) {
+	if c := n.conns[e.Session]; n.lie != nil || c == nil || c.ends[1-c.side(n)].lie != nil {
+		return
+	}
 	for _, fine := range []string{"no answer in time", "left the co-op", "was expelled", "was revoked", "in one slot", "not known to the co-op",
 		"used up", "revoked", "is no sponsor", "the co-op does not know", "was admitted before", "no longer, part"} {
 		if strings.Contains(e.Text, fine) {
@@ -91,11 +98,11 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 	n.w.fail("%s: event %d: %s", n.person.name, e.Kind, e.Text)
 }
 
-// members returns the nodes whose device stands for the founder's node.
+// members returns the honest nodes whose device stands for the founder's node.
 func (w *World) members() []*Node {
 	var in []*Node
 	for _, n := range w.nodes {
-		if w.nodes[0].coop.Stands(n.device()) {
+		if n.lie == nil && w.nodes[0].coop.Stands(n.device()) {
 			in = append(in, n)
 		}
 	}

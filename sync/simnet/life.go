@@ -22,28 +22,19 @@ type life struct {
 	letter rune               // the next to be typed: each is typed once
 }
 
-// begin plans who joins when, and lets everyone live.
+// begin decides which nodes are somebody's second.
 func (w *World) begin() {
 	w.life.typed, w.life.letter = map[record.ID]rune{}, 0x4e00
 	for i, n := range w.nodes[1:] {
 		if i > 1 && w.chance(0.3) {
 			n.person = w.nodes[1+w.rand.IntN(i)].person
 		}
-		w.after(w.between(time.Second, w.cfg.Active/4), func() { w.join(n) })
-	}
-	for _, n := range w.nodes {
-		w.after(w.between(time.Second, 10*time.Second), func() { w.live(n) })
-	}
-	if !w.cfg.Calm {
-		w.after(w.between(5*time.Second, 30*time.Second), w.part)
 	}
 }
 
-func (w *World) over() bool { return w.now.Sub(w.start) > w.cfg.Active }
-
 // join gives a newcomer a code, and another if that came to nothing.
 func (w *World) join(n *Node) {
-	if w.over() || n.coop != nil && n.coop.History().Len() > 0 {
+	if w.quiet || n.coop != nil && n.coop.History().Len() > 0 {
 		return
 	}
 	w.after(w.between(20*time.Second, time.Minute), func() { w.join(n) })
@@ -116,7 +107,7 @@ func (n *Node) invited(i member.Invite, card []byte) {
 
 // cardShown is a person looking at a card that a newcomer shows at their node.
 func (w *World) cardShown(n *Node, card []byte) {
-	if w.over() {
+	if w.quiet {
 		return
 	}
 	if req, err := member.ParseDeviceRequest(card); err == nil {
@@ -142,10 +133,11 @@ func (n *Node) inside() bool {
 
 // live lets a person do something, again and again.
 func (w *World) live(n *Node) {
-	if w.over() {
+	if w.quiet {
 		return
 	}
 	w.after(w.between(100*time.Millisecond, w.pace), func() { w.live(n) })
+	n.liveLie()
 	if !n.inside() {
 		return
 	}
@@ -293,6 +285,7 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 		}
 	}
 	w.rand.Shuffle(len(devices), func(i, j int) { devices[i], devices[j] = devices[j], devices[i] })
+	devices = w.bearable(devices)
 	who := w.somebody(s, me)
 	add := func(e proposal.Effect) { b.Effects = append(b.Effects, e) }
 	switch k := w.rand.IntN(10); {
@@ -302,14 +295,14 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 		add(proposal.Effect{Kind: proposal.EffectTellers, Keys: devices})
 	case k < 7 && who.Status == member.StatusMember && !who.Holds(member.Sponsor):
 		add(proposal.Effect{Kind: proposal.EffectOffice, Member: who.ID, Name: member.Sponsor, On: true})
-	case k < 8 && who.Name != "A":
+	case k < 8 && who.Name != "A" && w.chance(0.3):
 		add(proposal.Effect{Kind: proposal.EffectExpel, Member: who.ID})
 	case k < 9:
 		add(proposal.Effect{Kind: proposal.EffectCreditLimit, Member: who.ID, Unit: "hour", Amount: w.rand.Int64N(9000)})
 		add(proposal.Effect{Kind: proposal.EffectBudget, Member: who.ID, Unit: "hour", Amount: 1000})
 	}
 	if b.Rule = proposal.RuleFor(b.Effects); b.Rule == proposal.Ordinary {
-		b.ClosesAt = w.now.Add(w.between(5*time.Second, time.Minute)).UnixMilli()
+		b.ClosesAt = n.clock().Add(w.between(5*time.Second, time.Minute)).UnixMilli()
 	}
 	if body, err := proposal.Open(s.People, me.ID, b); err == nil {
 		id := n.write(proposal.KindOpen, body)
@@ -365,7 +358,7 @@ func (n *Node) permit(kind string, body []byte) error {
 // part cuts the network for a while: into two, or one way here and there, or a
 // single computer off.
 func (w *World) part() {
-	if w.over() || w.calm {
+	if w.calm {
 		return
 	}
 	w.Stats.Partitions++

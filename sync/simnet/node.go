@@ -10,7 +10,6 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/sync/replica"
-	"coop/sync/wire"
 )
 
 // person is somebody with a root key and one node or two.
@@ -28,14 +27,17 @@ type Node struct {
 	own       *person // who they are unless the node is somebody's second
 	key       *record.Private
 	transport []byte
-	careless  bool // restores backups
-	honest    bool // it never did
+	skew      time.Duration // how wrong its clock is
+	careless  bool          // restores backups
+	honest    bool          // it never did, and never lied
+	lie       *lie
 
-	disk     []*record.Record
-	anchors  []record.ID // of the minutes, stored for ever
-	snapshot []byte
-	card     []byte
-	invite   *member.Invite
+	disk      []*record.Record
+	anchors   []record.ID      // of the minutes, stored for ever
+	otherDisk []*record.Record // of a liar
+	snapshot  []byte
+	card      []byte
+	invite    *member.Invite
 
 	up      bool
 	coop    *coop.Coop
@@ -51,7 +53,20 @@ func (w *World) newNode(i int) *Node {
 	n.person = &person{name: string(rune('A' + i)), root: w.key("root" + string(rune('a'+i)))}
 	n.own = n.person
 	n.careless = i > 1 && w.chance(0.15)
+	if w.chance(0.2) {
+		n.skew = w.between(-30*24*time.Hour, 30*24*time.Hour)
+	}
 	return n
+}
+
+// clock is what time it is by this computer.
+func (n *Node) clock() time.Time { return n.w.now.Add(n.skew) }
+
+// save lets the fold of this moment be there at the next start.
+func (n *Node) save() {
+	if n.coop.History().Len() > 0 {
+		n.snapshot = n.coop.Snapshot()
+	}
 }
 
 // load reads a record from the disk, or what the replica has not handed out.
@@ -76,6 +91,9 @@ func (n *Node) start() {
 	n.up, n.conns, n.heard = true, map[replica.SessionID]*conn{}, map[record.ID]bool{}
 	n.starts++
 	n.replica = nil
+	if n.lie != nil && n.lie.start != nil {
+		n.lie.start(n)
+	}
 	n.coop = n.restore()
 	cfg := replica.Config{
 		Coop: n.coop, Key: n.key, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
@@ -123,7 +141,7 @@ func (n *Node) commit() {
 	if !n.up || n.w.err != nil {
 		return
 	}
-	out := n.replica.Take(n.w.now)
+	out := n.replica.Take(n.clock())
 	if n.w.cfg.Fault == ServeBeforeStore {
 		n.say(out)
 	}
@@ -141,7 +159,7 @@ func (n *Node) commit() {
 	if n.w.cfg.Fault != ServeBeforeStore {
 		n.say(out)
 	}
-	if at := n.replica.NextTick(n.w.now); n.tick.IsZero() || at.Before(n.tick) {
+	if at := n.replica.NextTick(n.clock()); n.tick.IsZero() || at.Before(n.tick) {
 		n.wake(at)
 	}
 }
@@ -149,10 +167,10 @@ func (n *Node) commit() {
 // wake lets the replica tick at a time.
 func (n *Node) wake(at time.Time) {
 	n.tick = at
-	n.w.after(max(0, at.Sub(n.w.now))+time.Microsecond, func() {
+	n.w.after(max(0, at.Sub(n.clock()))+time.Microsecond, func() {
 		if n.up && n.tick.Equal(at) {
 			n.tick = time.Time{}
-			n.replica.Tick(n.w.now)
+			n.replica.Tick(n.clock())
 			n.commit()
 		}
 	})
@@ -218,9 +236,18 @@ func (n *Node) goBack() {
 	n.w.trace("%s goes back to %d records", n.person.name, len(n.disk))
 }
 
-func (n *Node) message(c *conn, m wire.Message) {
+// hear gives a message to the replica.
+func (n *Node) hear(c *conn, b []byte) {
+	m, err := n.w.decode(b)
 	n.w.trace("%s hears %T on %d", n.person.name, m, c.id)
-	n.replica.Message(n.w.now, c.id, m)
+	switch from := c.ends[1-c.side(n)]; {
+	case err == nil:
+		n.replica.Message(n.clock(), c.id, m)
+	case from.lie == nil:
+		n.w.fail("%s sent what cannot be read: %v", from.person.name, err)
+	default:
+		n.replica.Garbage(c.id, err)
+	}
 	n.commit()
 }
 
@@ -228,8 +255,8 @@ func (n *Node) gossiped(c *conn, rs []*record.Record) {
 	if !n.up || !c.up || !n.replica.Welcome(c.id) {
 		return
 	}
-	pass, err := n.replica.Gossip(n.w.now, c.id, rs)
-	if err != nil {
+	pass, err := n.replica.Gossip(n.clock(), c.id, rs)
+	if err != nil && c.ends[1-c.side(n)].lie == nil {
 		n.w.fail("%s rejects gossip: %v", n.person.name, err)
 	}
 	n.commit()
@@ -261,7 +288,7 @@ func (n *Node) write(kind string, body []byte) record.ID {
 		n.w.trace("%s may not %s: %v", n.person.name, kind, err)
 		return record.ID{}
 	}
-	r, err := n.replica.Write(n.w.now, kind, body)
+	r, err := n.replica.Write(n.clock(), kind, body)
 	if err != nil {
 		n.w.fail("%s cannot write %s: %v", n.person.name, kind, err)
 		return record.ID{}

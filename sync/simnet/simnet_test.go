@@ -12,8 +12,17 @@ import (
 var seeds = flag.Int("seeds", 60, "how many simulated co-ops TestSeeds runs")
 var first = flag.Uint64("first", 1, "the first seed of TestSeeds")
 
+var days = flag.Int("days", 5, "how long people meet now and then")
+
+// config is the co-op of a seed: of three, one has no liars.
 func config(seed uint64) simnet.Config {
-	return simnet.Config{Seed: seed, Nodes: 4 + int(seed%5), Active: time.Minute * time.Duration(1+seed%4)}
+	c := simnet.Config{Seed: seed, Nodes: 4 + int(seed%5), Active: time.Minute * time.Duration(1+seed%3), Days: *days}
+	if seed%3 == 0 {
+		c.Idle = true
+	} else {
+		c.Liars = int(seed % 4)
+	}
+	return c
 }
 
 // TestSeeds runs co-ops of 4 to 8 nodes. With one seed and -v it tells what
@@ -48,7 +57,7 @@ func TestSeeds(t *testing.T) {
 	// A run in which nothing happens proves nothing.
 	for what, n := range map[string]int{
 		"power cuts": sum.Cuts, "partitions": sum.Partitions, "epochs": sum.Epochs - *seeds, "problems": sum.Problems, "removals": sum.Removed,
-		"forks": sum.Forks, "dropped records": sum.Dropped, "polls": sum.Polls, "decisions": sum.Passed,
+		"forks": sum.Forks, "dropped records": sum.Dropped, "polls": sum.Polls, "decisions": sum.Passed, "meetings": sum.Meetings, "lies": sum.Lies,
 	} {
 		if n == 0 {
 			t.Errorf("no %s in %d seeds: the simulation is too tame", what, *seeds)

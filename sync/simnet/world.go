@@ -4,10 +4,14 @@
 // run. Nothing of a node is replaced but its disk, its clock and its wires:
 // package replica decides, package wire encodes.
 //
-// A World runs in two parts. First everything happens at random; then the
+// A World runs in three parts. First everybody is there and everything happens
+// at random. Then come days on which people meet now and then, some of them,
+// for minutes, or work alone; in between all computers are off. At last the
 // network heals, nobody does anything more, and the nodes have a bounded time to
 // agree. What must hold is checked all along, see check.go; what does not hold
 // ends the run with an error.
+//
+// Some of the people lie, see liars.go. What must hold must hold for the others.
 package simnet
 
 import (
@@ -15,6 +19,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"coop/crdt/member"
@@ -37,7 +42,10 @@ const (
 type Config struct {
 	Seed   uint64
 	Nodes  int           // 2 or more
-	Active time.Duration // how long people do things
+	Active time.Duration // how long all are there, in the beginning
+	Days   int           // how long they meet now and then after that
+	Liars  int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
+	Idle   bool          // in the end, look whether a co-op that agrees is silent
 	Fault  Fault
 	Calm   bool // no power cuts, no lost connections, no partitions
 	Trace  func(format string, args ...any)
@@ -59,6 +67,7 @@ type World struct {
 	nodes  []*Node
 	links  []*link
 	calm   bool          // the network has healed
+	quiet  bool          // nobody does anything any more
 	pace   time.Duration // how long people wait at most until they do something again
 	pulls  int
 	err    error
@@ -72,7 +81,7 @@ type World struct {
 // Stats says what happened in a run, so that tests can tell that it was not
 // nothing.
 type Stats struct {
-	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed int
+	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed, Meetings, Lies int
 
 	Healed time.Duration // how long the nodes needed to agree
 }
@@ -82,6 +91,7 @@ func (s Stats) Add(o Stats) Stats {
 	s.Records, s.Batches, s.Epochs, s.Joined = s.Records+o.Records, s.Batches+o.Batches, s.Epochs+o.Epochs, s.Joined+o.Joined
 	s.Cuts, s.Partitions, s.Problems, s.Removed = s.Cuts+o.Cuts, s.Partitions+o.Partitions, s.Problems+o.Problems, s.Removed+o.Removed
 	s.Forks, s.Dropped, s.Polls, s.Passed = s.Forks+o.Forks, s.Dropped+o.Dropped, s.Polls+o.Polls, s.Passed+o.Passed
+	s.Meetings, s.Lies = s.Meetings+o.Meetings, s.Lies+o.Lies
 	s.Healed = max(s.Healed, o.Healed)
 	return s
 }
@@ -127,6 +137,7 @@ func New(cfg Config) *World {
 	}
 	w.found()
 	w.begin()
+	w.beLiars()
 	return w
 }
 
@@ -164,10 +175,14 @@ func (w *World) trace(format string, args ...any) {
 
 // Run lets people act, then heals the network, and returns what did not hold.
 func (w *World) Run() error {
-	w.run(w.start.Add(w.cfg.Active), func() bool { return false })
+	w.stretch(w.cfg.Active, w.nodes)
+	w.pace *= 8 // of those who meet for a minute, most do one thing or two
+	for end := w.now; w.err == nil && w.now.Sub(end) < time.Duration(w.cfg.Days)*24*time.Hour; {
+		w.now = w.now.Add(w.between(time.Hour, 40*time.Hour))
+		w.meet()
+	}
 	w.heal()
-	healed := w.now
-	next := w.now
+	healed, next := w.now, w.now
 	w.run(w.now.Add(healMax), func() bool {
 		if w.now.Before(next) {
 			return false
@@ -179,9 +194,68 @@ func (w *World) Run() error {
 	if err := w.agreed(); err != nil {
 		w.fail("%v after the network healed: %w", w.Stats.Healed, err)
 	}
-	w.idle()
+	if w.cfg.Idle {
+		w.idle()
+	}
 	w.finalChecks()
 	return w.err
+}
+
+// meet lets some people meet, or one work alone.
+func (w *World) meet() {
+	w.Stats.Meetings++
+	var on []*Node
+	for _, n := range w.nodes {
+		if w.chance(0.6) {
+			on = append(on, n)
+		}
+	}
+	if len(on) == 0 || w.chance(0.2) {
+		on = []*Node{w.nodes[w.rand.IntN(len(w.nodes))]}
+	}
+	w.stretch(w.between(10*time.Second, time.Minute), on)
+}
+
+// stretch lets people do things for a time; then their computers are off and
+// nothing happens.
+func (w *World) stretch(d time.Duration, on []*Node) {
+	w.trace("stretch of %v with %d nodes", d, len(on))
+	for _, n := range on {
+		n.start()
+		w.after(w.between(time.Second, 10*time.Second), func() { w.live(n) })
+		if n.no > 0 {
+			w.after(w.between(time.Second, d/4+time.Second), func() { w.join(n) })
+		}
+	}
+	for _, l := range w.links {
+		l.cut = [2]bool{}
+		if slices.Contains(on, l.ends[0]) && slices.Contains(on, l.ends[1]) {
+			w.after(w.between(0, 3*time.Second), l.dial)
+		}
+	}
+	if !w.cfg.Calm {
+		w.after(w.between(5*time.Second, 30*time.Second), w.part)
+	}
+	w.run(w.now.Add(d), func() bool { return false })
+	if w.err == nil {
+		w.off()
+	}
+}
+
+// off turns all computers off. What is on its way is lost.
+func (w *World) off() {
+	w.events = nil
+	for _, l := range w.links {
+		if l.conn != nil {
+			l.conn.up, l.conn = false, nil
+		}
+	}
+	for _, n := range w.nodes {
+		if n.up && w.chance(0.5) {
+			n.save()
+		}
+		n.up, n.conns = false, nil
+	}
 }
 
 // idle holds that a co-op that agrees is silent: nothing more is written, and
@@ -215,13 +289,10 @@ func (w *World) run(until time.Time, done func() bool) {
 	}
 }
 
-// heal ends all partitions and lets all computers run.
+// heal ends all partitions, lets all computers run, and links all of them.
 func (w *World) heal() {
-	w.calm = true
+	w.calm, w.quiet = true, true
 	w.trace("healed")
-	for _, l := range w.links {
-		l.cut = [2]bool{}
-	}
 	linked := map[[2]*Node]bool{}
 	for _, l := range w.links {
 		linked[l.ends] = true
@@ -234,6 +305,10 @@ func (w *World) heal() {
 		}
 		a.start()
 	}
+	for _, l := range w.links {
+		l.cut, l.pause = [2]bool{}, 0
+		w.after(w.between(0, 3*time.Second), l.dial)
+	}
 }
 
 // link is the way between two nodes.
@@ -245,6 +320,7 @@ type link struct {
 	drop  float64 // of a connection, at each message
 	cut   [2]bool // from ends[i] nothing arrives
 	conn  *conn
+	pause time.Duration // after a closed door, before the next knock
 }
 
 func (w *World) newLink(a, b *Node) *link {
@@ -252,7 +328,6 @@ func (w *World) newLink(a, b *Node) *link {
 	if w.chance(0.3) {
 		l.drop = 0.03
 	}
-	w.after(w.between(0, 3*time.Second), l.dial)
 	return l
 }
 
@@ -269,7 +344,7 @@ type conn struct {
 
 // dial connects two nodes if it can, and tries again later.
 func (l *link) dial() {
-	l.w.after(l.w.between(3*time.Second, 12*time.Second), l.dial)
+	l.w.after(l.pause+l.w.between(3*time.Second, 12*time.Second), l.dial)
 	if l.conn != nil || !l.ends[0].up || !l.ends[1].up || l.cut[0] || l.cut[1] {
 		return
 	}
@@ -279,7 +354,7 @@ func (l *link) dial() {
 	dialer := l.w.rand.IntN(2)
 	for i, n := range l.ends {
 		n.conns[c.id] = c
-		n.replica.Connected(l.w.now, c.id, l.ends[1-i].transport, i == dialer)
+		n.replica.Connected(n.clock(), c.id, l.ends[1-i].transport, i == dialer)
 	}
 	for _, n := range l.ends {
 		n.commit()
@@ -319,6 +394,7 @@ func (c *conn) pump(n *Node) {
 	}
 	if !ok {
 		if c.closing[side] {
+			c.pause = min(2*c.pause+5*time.Second, time.Minute)
 			c.w.after(time.Second, c.close) // what was said arrives first
 		}
 		return
@@ -342,6 +418,10 @@ func (c *conn) send(from int, m wire.Message) {
 		w.pulls++
 	}
 	b := wire.Encode(m)
+	if n := c.ends[from]; n.lie != nil && n.lie.wire != nil && w.chance(0.1) {
+		b = n.lie.wire(n, m, b)
+		w.Stats.Lies++
+	}
 	at := w.now.Add(c.delay + w.between(0, c.delay))
 	if at.Before(c.last[from]) {
 		at = c.last[from]
@@ -353,7 +433,7 @@ func (c *conn) send(from int, m wire.Message) {
 		case c.lost(from):
 			c.lose(from)
 		default:
-			to.message(c, w.decode(b))
+			to.hear(c, b)
 		}
 	})
 }
@@ -369,18 +449,16 @@ func (c *conn) lose(from int) {
 }
 
 // decode is wire.Decode, once for the same bytes: records never change.
-func (w *World) decode(b []byte) wire.Message {
+func (w *World) decode(b []byte) (wire.Message, error) {
 	sum := sha256.Sum256(b)
-	m, ok := w.decoded[sum]
-	if !ok {
-		var err error
-		if m, err = wire.Decode(b); err != nil {
-			w.fail("a node sent what cannot be read: %v", err)
-			return wire.End{}
-		}
+	if m, ok := w.decoded[sum]; ok {
+		return m, nil
+	}
+	m, err := wire.Decode(b)
+	if err == nil {
 		w.decoded[sum] = m
 	}
-	return m
+	return m, err
 }
 
 // gossip brings records to all neighbours of a node: some not, some twice.
@@ -419,7 +497,7 @@ func (w *World) found() {
 	if err != nil {
 		panic("simnet: " + err.Error())
 	}
-	r, err := record.New(record.Header{Seq: 1, Depth: 1, Kind: member.KindFound, Time: w.now.UnixMilli()}, body, n.key)
+	r, err := record.New(record.Header{Seq: 1, Depth: 1, Kind: member.KindFound, Time: n.clock().UnixMilli()}, body, n.key)
 	if err != nil {
 		panic("simnet: " + err.Error())
 	}
