@@ -40,6 +40,7 @@ type Node struct {
 	invite    *member.Invite
 
 	up      bool
+	asleep  bool
 	coop    *coop.Coop
 	replica *replica.Replica
 	conns   map[replica.SessionID]*conn
@@ -61,6 +62,14 @@ func (w *World) newNode(i int) *Node {
 
 // clock is what time it is by this computer.
 func (n *Node) clock() time.Time { return n.w.now.Add(n.skew) }
+
+// sleep lets the node go on at the next start as if no time had passed.
+func (n *Node) sleep() {
+	n.asleep = true
+	for _, p := range n.replica.Peers() {
+		n.replica.Disconnected(p.Session)
+	}
+}
 
 // save lets the fold of this moment be there at the next start.
 func (n *Node) save() {
@@ -89,6 +98,12 @@ func (n *Node) start() {
 		return
 	}
 	n.up, n.conns, n.heard = true, map[replica.SessionID]*conn{}, map[record.ID]bool{}
+	n.tick = time.Time{}
+	if n.asleep {
+		n.asleep = false
+		n.commit()
+		return
+	}
 	n.starts++
 	n.replica = nil
 	if n.lie != nil && n.lie.start != nil {
@@ -111,7 +126,6 @@ func (n *Node) start() {
 		}
 	}
 	n.replica = replica.New(cfg)
-	n.tick = time.Time{}
 	n.commit()
 }
 

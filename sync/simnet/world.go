@@ -72,10 +72,11 @@ type World struct {
 	pulls  int
 	err    error
 
-	decoded map[[32]byte]wire.Message
-	check   checks
-	life    life
-	Stats   Stats
+	decoded   map[[32]byte]wire.Message
+	published map[record.ID][]*record.Record
+	check     checks
+	life      life
+	Stats     Stats
 }
 
 // Stats says what happened in a run, so that tests can tell that it was not
@@ -121,7 +122,7 @@ func (q *queue) Pop() any {
 func New(cfg Config) *World {
 	w := &World{
 		cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 1)), now: time.Unix(1_800_000_000, 0), calm: cfg.Calm,
-		decoded: map[[32]byte]wire.Message{}, check: newChecks(),
+		decoded: map[[32]byte]wire.Message{}, published: map[record.ID][]*record.Record{}, check: newChecks(),
 	}
 	w.start, w.pace = w.now, w.between(time.Second, 10*time.Second)
 	w.secret = w.seed("network")
@@ -242,7 +243,8 @@ func (w *World) stretch(d time.Duration, on []*Node) {
 	}
 }
 
-// off turns all computers off. What is on its way is lost.
+// off turns all computers off, most of them without ending the program. What
+// is on its way is lost.
 func (w *World) off() {
 	w.events = nil
 	for _, l := range w.links {
@@ -251,7 +253,11 @@ func (w *World) off() {
 		}
 	}
 	for _, n := range w.nodes {
-		if n.up && w.chance(0.5) {
+		switch {
+		case !n.up:
+		case w.chance(0.8):
+			n.sleep()
+		case w.chance(0.5):
 			n.save()
 		}
 		n.up, n.conns = false, nil
@@ -463,9 +469,13 @@ func (w *World) decode(b []byte) (wire.Message, error) {
 
 // gossip brings records to all neighbours of a node: some not, some twice.
 func (w *World) gossip(n *Node, rs []*record.Record) {
-	m, err := wire.DecodeGossip(wire.EncodeGossip(rs))
-	if err != nil {
-		w.fail("a node published what cannot be read: %v", err)
+	m, ok := w.published[rs[0].ID] // records never change, and a node publishes them one by one
+	if !ok {
+		var err error
+		if m, err = wire.DecodeGossip(wire.EncodeGossip(rs)); err != nil || len(m) != 1 {
+			w.fail("a node published what cannot be read: %v", err)
+		}
+		w.published[rs[0].ID] = m
 	}
 	for _, l := range w.links {
 		c := l.conn
