@@ -121,7 +121,7 @@ func (q *queue) Pop() any {
 // New returns a world whose first node has founded its co-op.
 func New(cfg Config) *World {
 	w := &World{
-		cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 1)), now: time.Unix(1_800_000_000, 0), calm: cfg.Calm,
+		cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 1)), now: time.Unix(1_800_000_000, 0), calm: true,
 		decoded: map[[32]byte]wire.Message{}, published: map[record.ID][]*record.Record{}, check: newChecks(),
 	}
 	w.start, w.pace = w.now, w.between(time.Second, 10*time.Second)
@@ -136,7 +136,8 @@ func New(cfg Config) *World {
 			}
 		}
 	}
-	w.found()
+	w.found() // a co-op whose founding record was lost never was
+	w.calm = cfg.Calm
 	w.begin()
 	w.beLiars()
 	return w
