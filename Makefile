@@ -45,8 +45,8 @@ fuzz: ## every decoder of foreign bytes, FUZZ each
 		done; \
 	done
 
-bench: build ## one JSON line a measurement
-	./bin/coop bench
+bench: ## one JSON line a measurement
+	$(GO) run ./cmd/bench
 
 clean:
 	rm -rf bin

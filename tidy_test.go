@@ -37,6 +37,7 @@ var layers = map[string][]string{
 	"node":          {"node/store", "node/keys", "sync/replica", "sync/wire", "crdt/"},
 	"node/nodetest": {"node", "node/store", "node/keys", "sync/replica", "sync/wire", "crdt/"},
 	"ui/api":        {"node", "crdt/"},
+	"cmd/bench":     {"ui/api", "node", "node/keys", "node/store", "sync/p2p", "sync/replica", "sync/wire", "crdt/"},
 	"cmd/coop":      {"ui/api", "node", "node/keys", "node/store", "sync/p2p", "crdt/"},
 }
 

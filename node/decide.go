@@ -100,6 +100,9 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 		d.Rule = proposal.RuleFor(d.Effects)
 	}
 	if d.Rule == proposal.Ordinary {
+		if p.Days < 0 {
+			return statement{}, invalid("a poll stays open for a day or more, not %d", p.Days)
+		}
 		days := int64(p.Days)
 		if days == 0 {
 			days = s.People.Bylaws.Number(member.PollDays)

@@ -1,7 +1,10 @@
 package node
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"coop/crdt/coop"
@@ -27,13 +30,7 @@ func findByID[V any](t table.Table[record.ID, V], what, typed string) (V, error)
 	if len(typed) < minPrefix {
 		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a %s: type at least %d characters of it", typed, what, minPrefix)}
 	}
-	n := 0
-	for id, v := range t.All() {
-		if strings.HasPrefix(id.String(), typed) {
-			found = v
-			n++
-		}
-	}
+	found, n := beginning(t, typed)
 	switch n {
 	case 0:
 		return found, &NotFound{fmt.Sprintf("there is no %s %s", what, typed)}
@@ -41,6 +38,17 @@ func findByID[V any](t table.Table[record.ID, V], what, typed string) (V, error)
 		return found, nil
 	}
 	return found, &NotFound{fmt.Sprintf("%d %ss begin with %s: type more of the id", n, what, typed)}
+}
+
+// beginning returns how many ids begin with typed, and a row of such an id.
+func beginning[V any](t table.Table[record.ID, V], typed string) (found V, n int) {
+	for id, v := range t.All() {
+		if strings.HasPrefix(id.String(), typed) {
+			found = v
+			n++
+		}
+	}
+	return found, n
 }
 
 // FindMember returns the person whom a name or the beginning of an id means.
@@ -106,13 +114,34 @@ func FindPayment(s *coop.State, typed string) (ledger.Payment, error) {
 
 // findAbout returns the listing or the proposal a payment or comment is about.
 func findAbout(s *coop.State, typed string) (record.ID, error) {
-	if l, err := FindListing(s, typed); err == nil {
+	l, noListing := FindListing(s, typed)
+	p, noProposal := FindProposal(s, typed)
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	_, listings := beginning(s.Listings, typed)
+	_, proposals := beginning(s.Proposals.Proposals, typed)
+	switch {
+	case noListing == nil && proposals == 0:
 		return l.ID, nil
-	}
-	if p, err := FindProposal(s, typed); err == nil {
+	case noProposal == nil && listings == 0:
 		return p.ID, nil
+	case listings+proposals > 1 && len(typed) >= minPrefix:
+		return record.ID{}, &NotFound{fmt.Sprintf("%d listings and proposals begin with %s: type more of the id", listings+proposals, typed)}
 	}
 	return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no proposal %s", typed)}
+}
+
+// InOrder sorts records: what answers another stands below it.
+func (n *Node) InOrder(ctx context.Context, ids []record.ID) error {
+	return n.ask(ctx, func() {
+		h := n.coop.History()
+		depth := func(id record.ID) uint64 {
+			if ref, ok := h.Find(id); ok {
+				return h.At(ref).Depth
+			}
+			return 0
+		}
+		slices.SortFunc(ids, func(a, b record.ID) int { return cmp.Or(cmp.Compare(depth(a), depth(b)), a.Compare(b)) })
+	})
 }
 
 // NameOf returns what people call the owner of an account.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -278,24 +279,51 @@ func (n *Node) checkMarker() error {
 	case keys.MarkerOK:
 		return nil
 	case keys.MarkerBehind:
-		n.say("this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing")
+		n.unsigned = &Unsure{"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing"}
 	case keys.MarkerMoved:
-		n.say("this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both")
+		n.unsigned = &Unsure{"this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both"}
 	}
-	n.unsigned = true
+	n.lastSeq = n.ownSeq()
+	if m, ok := n.cfg.Home.Marked(); ok {
+		n.lastSeq = max(n.lastSeq, m.Seq)
+	}
+	n.say(n.unsigned.Error())
 	n.replica.Unlock(nil)
 	return nil
 }
 
+// Unsure says why this device does not sign although its key is there.
+type Unsure struct{ why string }
+
+func (e *Unsure) Error() string { return e.why }
+
+// ownSeq returns the seq of the last record of this device that is held.
+func (n *Node) ownSeq() (seq uint64) {
+	for _, tip := range n.coop.History().TipsOf(n.cfg.Home.Device().Public()) {
+		seq = max(seq, n.coop.History().At(tip).Seq)
+	}
+	return seq
+}
+
 // TrustHome lets this device sign although its marker speaks against it: the
-// person knows that there is no other copy of this home.
+// person knows that there is no other copy of this home, and that this device
+// signed nothing that is not in it.
 func (n *Node) TrustHome(ctx context.Context) error {
-	return n.do(ctx, func() error { return n.signAgain() })
+	return n.do(ctx, func() error {
+		if n.unsigned == nil {
+			return nil
+		}
+		// The marker may be ahead of what is here; it counts from here on.
+		if err := n.cfg.Home.Unmark(); err != nil {
+			return err
+		}
+		return n.signAgain()
+	})
 }
 
 // signAgain lets a device sign whose own records are all here.
 func (n *Node) signAgain() error {
-	if !n.unsigned {
+	if n.unsigned == nil {
 		return nil
 	}
 	key := n.cfg.Home.Device()
@@ -305,7 +333,7 @@ func (n *Node) signAgain() error {
 			return err
 		}
 	}
-	n.unsigned = false
+	n.unsigned = nil
 	n.replica.Unlock(key)
 	n.say("this computer signs again")
 	return nil
@@ -315,7 +343,7 @@ func (n *Node) signAgain() error {
 func (n *Node) mark(stored []*record.Record) {
 	own := n.cfg.Home.Device().Public()
 	for _, r := range stored {
-		if r.Device != own || n.unsigned {
+		if r.Device != own || n.unsigned != nil {
 			continue
 		}
 		if err := n.cfg.Home.Mark(r.Seq, r.ID); err != nil {
@@ -324,16 +352,19 @@ func (n *Node) mark(stored []*record.Record) {
 	}
 }
 
-// pulled lets a device sign again once a peer has told all it knows, if the
-// record that the marker names is here.
+// pulled lets a device sign again once a peer has told all it knows, if that
+// brought what was missing and nothing beyond. If it did, another copy of this
+// home has signed since, and may do so again.
 func (n *Node) pulled() {
-	if !n.unsigned {
+	seq := n.ownSeq()
+	if n.unsigned == nil || seq < n.lastSeq {
 		return
 	}
-	if m, ok := n.cfg.Home.Marked(); ok {
-		if _, held := n.coop.History().Find(m.ID); !held {
-			return
-		}
+	if seq > n.lastSeq {
+		n.lastSeq = math.MaxUint64
+		n.unsigned = &Unsure{"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one"}
+		n.say(n.unsigned.Error())
+		return
 	}
 	if err := n.signAgain(); err != nil {
 		n.cfg.Log.Warn("marker", "error", err)
@@ -352,6 +383,10 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventCard:
 		n.card(e)
 	case replica.EventDoorClosed:
+		if !n.replica.Joined() {
+			n.say("somebody of the co-op closed the door on this computer: " + e.Text)
+			return
+		}
 		n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
@@ -514,9 +549,12 @@ func (n *Node) Sync(ctx context.Context, peer string) error {
 		return &Refused{"no node runs on this home: start it with `coop up`"}
 	}
 	if peer[0] != '/' {
-		return &NotFound{fmt.Sprintf("no node of %q is connected: `coop peers` shows who is; or give an address", peer)}
+		return &NotFound{fmt.Sprintf("no node of %q is connected: `coop peers` shows who is; or give an address as `coop peers` there shows it", peer)}
 	}
 	if err := n.network.Dial(ctx, peer); err != nil {
+		if ctx.Err() == nil && strings.Contains(peer, "/p2p/") {
+			return &Unreachable{err.Error()}
+		}
 		return invalid("%v", err)
 	}
 	return n.awaitLive(ctx, peer)

@@ -54,6 +54,10 @@ func (p Payment) read(s *coop.State) (who record.ID, u member.Unit, amount int64
 		err = invalid("%v", err)
 		return
 	}
+	if amount == 0 {
+		err = invalid("%q is nothing: write an amount above zero", p.Amount)
+		return
+	}
 	if p.For != "" {
 		about, err = findAbout(s, p.For)
 	}
@@ -156,8 +160,8 @@ func (n *Node) answer(ctx context.Context, kind, typed, note string) (record.ID,
 	})
 }
 
-// Reverse gives back a payment this member received, or part of it: "" is all
-// of it.
+// Reverse gives back a payment this member received, or part of it: "" is what
+// is left of it.
 func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
 		s := a.coop.State()
@@ -165,7 +169,10 @@ func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.
 		if err != nil {
 			return statement{}, err
 		}
-		back := p.Amount
+		back := p.Amount // too much where nothing is left, which the rules say best
+		if left := s.Ledger.Reversible(p); left > 0 {
+			back = left
+		}
 		if amount != "" {
 			u, err := unit(s, p.Unit)
 			if err != nil {

@@ -33,7 +33,8 @@ const (
 	inputsMost = 256
 
 	// snapshotEvery is how many records may be held beyond those a cached fold
-	// covers: what a start has to fold again.
+	// covers, at least: what a start after a crash has to fold again. It grows with
+	// what is held, so that a long catch-up does not write everything again and again.
 	snapshotEvery = 2000
 
 	// retryAfter is how often a node that cannot write looks whether it can.
@@ -331,7 +332,7 @@ func (n *Node) commit() {
 	if len(out.Events) > 0 {
 		n.commit()
 	}
-	if n.coop.History().Len()-n.snapshot >= snapshotEvery {
+	if n.coop.History().Len()-n.snapshot >= max(snapshotEvery, n.snapshot/2) {
 		n.saveFold()
 	}
 }

@@ -26,7 +26,7 @@ type View struct {
 	Cards  []Card // newcomers at this node's door
 	Events []Event
 	Addrs  []string
-	Broken error // why the node stopped writing; nil: it did not
+	Broken error // why nothing can be written now; nil: it can
 }
 
 // Peer is a node this one is connected to.
@@ -59,10 +59,13 @@ func (n *Node) View(ctx context.Context) (v View, err error) {
 func (n *Node) view() View {
 	v := View{
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
-		Events: slices.Clone(n.told), Broken: n.broken,
+		Events: slices.Clone(n.told), Broken: n.writable(),
 	}
 	if n.network != nil {
 		v.Addrs = n.network.Addrs()
+	}
+	if v.Broken == nil && n.unsigned != nil {
+		v.Broken = n.unsigned
 	}
 	if n.coop.History().Len() > 0 {
 		v.State = n.coop.State()

@@ -22,6 +22,11 @@ type NotFound struct{ What string }
 
 func (e *NotFound) Error() string { return e.What }
 
+// Unreachable says that no peer answered at an address.
+type Unreachable struct{ Reason string }
+
+func (e *Unreachable) Error() string { return e.Reason }
+
 // ErrNotAdmitted says that this computer is not in the co-op yet.
 var ErrNotAdmitted = errors.New("this computer has not been admitted to the co-op yet")
 
@@ -94,6 +99,9 @@ func (n *Node) author() (author, error) {
 	if !n.replica.Joined() || n.coop.History().Len() == 0 {
 		return author{}, ErrNotAdmitted
 	}
+	if n.unsigned != nil {
+		return author{}, n.unsigned
+	}
 	me, err := n.coop.People().Author(n.cfg.Home.Device().Public())
 	if err != nil {
 		return author{}, &Refused{err.Error()}
@@ -109,6 +117,9 @@ func (n *Node) permit(a author, s statement) error {
 		var c document.Create
 		if c, err = document.DecodeCreate(s.body); err == nil {
 			err = n.coop.Library().CheckCreate(c)
+		}
+		if err != nil {
+			return invalid("%v", err) // nobody's rights are asked for what is new
 		}
 	case document.KindEdit:
 		var e document.Edit

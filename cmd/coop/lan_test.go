@@ -34,10 +34,7 @@ func newLAN(t *testing.T) *lan {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l := &lan{t: t, program: filepath.Join(dir, "coop"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	l := &lan{t: t, program: program(t), dir: dir}
 	t.Cleanup(func() {
 		for i := range 2 {
 			exec.Command("ip", "netns", "del", l.host(i)).Run()
@@ -125,7 +122,7 @@ func TestLocalNetwork(t *testing.T) {
 	l.up(0)
 	l.coop(1, "join", code, "--as", "Bo", "--wait", "60s")
 	l.up(1)
-	l.until("both hold the same", func() bool { return strings.Contains(l.coop(0, "status"), "up to date with 1 peers") })
+	l.until("both hold the same", func() bool { return strings.Contains(l.coop(0, "status"), "up to date with 1 peer") })
 
 	l.ip("-n", l.host(0), "link", "set", "veth0", "down")
 	l.coop(1, "listing", "add", "--offer", "--title", "Eggs")

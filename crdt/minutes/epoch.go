@@ -55,8 +55,10 @@ type epoch struct {
 	until  record.ID // the stored anchor of the next epoch, which alone decides; zero: none
 	last   *leader   // the final leader that decides
 	handed []*leader
-	stay   int       // how many of handed are committed
-	ahead  []*leader // committed after these, earliest first
+
+	planned bool      // the two below are up to date
+	stay    int       // how many of handed are committed
+	ahead   []*leader // committed after these, earliest first
 }
 
 func newEpoch(h *history.History, anchor history.Ref, tellers []record.Key) *epoch {

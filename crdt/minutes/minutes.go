@@ -224,6 +224,7 @@ func (m *Minutes) Seat(tellers []record.Key) {
 // something was taken back.
 func (m *Minutes) Next() (Batch, bool) {
 	e := m.top()
+	e.plan()
 	if len(e.ahead) == 0 || m.decided().brokenOff() {
 		return Batch{}, false
 	}
@@ -281,7 +282,7 @@ func (m *Minutes) TakenBack() (to int, ok bool) {
 // with it.
 func (m *Minutes) Rewind() {
 	m.forget(0)
-	m.decided().plan()
+	m.decided().planned = false
 }
 
 // forget un-hands the batches of the decided epoch but the first n.

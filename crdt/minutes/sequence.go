@@ -11,22 +11,24 @@ import (
 func (e *epoch) elect(l *leader) {
 	if e.until != (record.ID{}) {
 		if e.last == nil && e.h.ID(l.ref) == e.until {
-			e.last = l
-			e.plan()
+			e.last, e.planned = l, false
 		}
 		return
 	}
 	if l.final && l != e.last && (e.last == nil || l.wave > e.last.wave || l.wave == e.last.wave && e.smaller(l, e.last)) {
-		e.last = l
-		e.plan()
+		e.last, e.planned = l, false
 	}
 }
 
 func (e *epoch) smaller(a, b *leader) bool { return e.h.ID(a.ref).Compare(e.h.ID(b.ref)) < 0 }
 
-// plan goes back from the leader that decides to what was handed out.
+// plan goes back from the leader that decides to what was handed out. It is done
+// when somebody asks: many records may come in between.
 func (e *epoch) plan() {
-	e.ahead, e.stay = nil, 0
+	if e.planned {
+		return
+	}
+	e.ahead, e.stay, e.planned = nil, 0, true
 	l := e.last
 	for ; l != nil && l.place == 0; l = e.predecessor(l) {
 		e.ahead = append(e.ahead, l)
@@ -45,7 +47,10 @@ func (e *epoch) hand(l *leader) {
 }
 
 // brokenOff reports whether something that was handed out is not committed.
-func (e *epoch) brokenOff() bool { return e.stay < len(e.handed) }
+func (e *epoch) brokenOff() bool {
+	e.plan()
+	return e.stay < len(e.handed)
+}
 
 // predecessor returns the leader that l ratifies in the latest earlier wave
 // that has one, or nil. It depends on the past of l alone and is judged once.

@@ -67,6 +67,6 @@ func (m *Minutes) resume(last history.Ref) error {
 	for i, l := range e.handed {
 		l.place = i + 1
 	}
-	e.plan()
+	e.planned = false
 	return nil
 }

@@ -98,8 +98,9 @@ type Home struct {
 	lock *flock.Flock
 
 	mu      sync.RWMutex
-	secrets Secrets // guarded by mu
-	empty   bool    // likewise
+	secrets Secrets         // guarded by mu
+	device  *record.Private // of the secrets; guarded by mu
+	empty   bool            // likewise
 
 	marker *os.File // nil until it is needed
 	place  [32]byte // of the open marker
@@ -185,6 +186,7 @@ func (h *Home) read() error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w; without them this device cannot sign: join from an empty home as another device, and revoke this one", ErrDamaged, path, err)
 	}
+	h.device = record.NewPrivate(h.secrets.Device)
 	return nil
 }
 
@@ -204,7 +206,7 @@ func (h *Home) Discard() error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.secrets, h.empty = Secrets{}, true
+	h.secrets, h.device, h.empty = Secrets{}, nil, true
 	return nil
 }
 
@@ -225,7 +227,7 @@ func (h *Home) write(s Secrets) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.secrets, h.empty = s, false
+	h.secrets, h.device, h.empty = s, record.NewPrivate(s.Device), false
 	return nil
 }
 
@@ -236,8 +238,12 @@ func (h *Home) Secrets() Secrets {
 	return h.secrets
 }
 
-// Device returns the device's key.
-func (h *Home) Device() *record.Private { return record.NewPrivate(h.Secrets().Device) }
+// Device returns the device's key, nil in an empty home.
+func (h *Home) Device() *record.Private {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.device
+}
 
 // ForgetWords takes the root key off this computer.
 func (h *Home) ForgetWords() error {

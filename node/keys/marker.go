@@ -72,6 +72,18 @@ func (h *Home) Marked() (Marker, bool) {
 	return *h.marked, true
 }
 
+// Unmark forgets the last marker: the next Mark may note an older record.
+func (h *Home) Unmark() error {
+	if h.marker != nil {
+		h.marker.Close()
+	}
+	h.marker, h.marked, h.place = nil, nil, [32]byte{}
+	if err := os.Remove(h.path(markerFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("marker cannot be removed: %w", err)
+	}
+	return nil
+}
+
 // CheckMarker compares the marker with the store, which holds the records for
 // which holds says so. After any verdict but MarkerOK nothing may be signed
 // before peers had nothing newer to tell, or the person insists; then Mark.

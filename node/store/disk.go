@@ -36,7 +36,12 @@ const (
 const (
 	openRoomBytes   = 32 << 20
 	appendRoomBytes = 64 << 20
+	beginRoomBytes  = appendRoomBytes + 8<<20 // what was begun with so much left can be appended
 )
+
+// Room says that the disk has too little room to begin anything that will be
+// appended; the error wraps ErrFull. There may be room again later.
+func (s *Store) Room() error { return s.room(beginRoomBytes) }
 
 // room refuses when the disk has less than need bytes left for this user.
 func (s *Store) room(need uint64) error {

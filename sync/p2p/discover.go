@@ -83,10 +83,13 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 }
 
 // resting reports whether a peer's door was closed a short while ago.
-func (n *Net) resting(p peer.ID) bool {
+func (n *Net) resting(p peer.ID) bool { return n.rests(p) > 0 }
+
+// rests returns for how long a peer whose door was closed is left alone.
+func (n *Net) rests(p peer.ID) time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return time.Now().Before(n.closed[p].until)
+	return time.Until(n.closed[p].until)
 }
 
 func (n *Net) tryDial(info peer.AddrInfo) {

@@ -21,7 +21,8 @@ import (
 // startGossip joins the co-op's topic. Its name is an HMAC of the network
 // secret, and only welcome peers hear even that.
 func (n *Net) startGossip() error {
-	ps, err := pubsub.NewGossipSub(n.ctx, n.host,
+	var err error
+	n.gossip, err = pubsub.NewGossipSub(n.ctx, n.host,
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
@@ -33,10 +34,10 @@ func (n *Net) startGossip() error {
 		return fmt.Errorf("gossip: %w", err)
 	}
 	name := topicName(n.cfg.Secret)
-	if err := ps.RegisterTopicValidator(name, n.validate, pubsub.WithValidatorInline(true)); err != nil {
+	if err := n.gossip.RegisterTopicValidator(name, n.validate, pubsub.WithValidatorInline(true)); err != nil {
 		return fmt.Errorf("gossip: %w", err)
 	}
-	if n.topic, err = ps.Join(name); err != nil {
+	if n.topic, err = n.gossip.Join(name); err != nil {
 		return fmt.Errorf("gossip: %w", err)
 	}
 	// The validator hands records to the node; nothing is left to be read.

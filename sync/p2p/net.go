@@ -15,6 +15,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -87,6 +88,7 @@ type Net struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	host    host.Host
+	gossip  *pubsub.PubSub
 	topic   *pubsub.Topic
 	unrelay pubsub.RelayCancelFunc
 	opened  event.Emitter
@@ -122,7 +124,7 @@ func Start(ctx context.Context, cfg Config) (*Net, error) {
 		return nil, err
 	}
 	n.host.SetStreamHandler(protocolID, n.accept)
-	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { n.connected(c.RemotePeer()) }})
+	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { n.connected(c) }})
 	n.spawn(n.keepDialling)
 	if cfg.MDNS {
 		n.spawn(n.keepDiscovering)
@@ -247,6 +249,9 @@ func (n *Net) PeerAddrs(id replica.SessionID) []string {
 	return addrs[:min(len(addrs), addrsPerPeer)]
 }
 
+// ErrAddr says that what a person typed cannot be read as an address.
+var ErrAddr = errors.New("is no address")
+
 // listenAddrs turns what a person may type into addresses to listen on: a
 // multiaddr as it is, host:port as TCP and QUIC.
 func listenAddrs(listen []string) ([]ma.Multiaddr, error) {
@@ -269,7 +274,7 @@ func listenAddrs(listen []string) ([]ma.Multiaddr, error) {
 func hostPort(s string) ([]ma.Multiaddr, error) {
 	tcpAddr, err := net.ResolveTCPAddr("tcp", s)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no address: write host:port or a multiaddr such as /ip4/192.168.1.5/tcp/4001", s)
+		return nil, fmt.Errorf("%q %w: write host:port or a multiaddr such as /ip4/192.168.1.5/tcp/4001", s, ErrAddr)
 	}
 	if tcpAddr.IP == nil {
 		tcpAddr.IP = net.IPv4zero

@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	crossMax   = time.Second     // between two connections of nodes that dial each other at once
 	byeMax     = 2 * time.Second // for a closed door's reason to arrive
 	pauseFirst = 5 * time.Second // before a peer that closed its door, or got ours, is tried again
 	pauseMax   = 10 * time.Minute
@@ -32,16 +33,34 @@ type session struct {
 	closing chan struct{} // closed when nothing more may be said
 	allowed bool          // we welcomed the peer: gossip with it. Guarded by Net.mu
 	over    bool          // closing is closed. Guarded by Net.mu
+	live    bool          // the peer welcomed us. Guarded by Net.mu
 }
 
-// connected opens the stream to a new peer, if it is this side's to open.
-func (n *Net) connected(p peer.ID) {
+// connected deals with a new connection. A peer dials only when it has none, so
+// those it had before are dead, though nothing has told us yet: it was killed,
+// or its cable was cut.
+func (n *Net) connected(c network.Conn) {
+	p := c.RemotePeer()
+	if c.Stat().Direction == network.DirInbound {
+		for _, old := range n.host.Network().ConnsToPeer(p) {
+			crossed := old.Stat().Direction == network.DirOutbound && c.Stat().Opened.Sub(old.Stat().Opened) < crossMax
+			if old != c && !crossed {
+				_ = old.Close()
+			}
+		}
+	}
+	n.open(p)
+}
+
+// open opens the stream to a connected peer, if it is this side's to open.
+func (n *Net) open(p peer.ID) {
 	if n.host.ID() > p {
 		return
 	}
 	n.spawn(func() {
 		n.mu.Lock()
-		_, busy := n.byPeer[p]
+		s, busy := n.byPeer[p]
+		busy = busy && !s.stream.Conn().IsClosed()
 		n.mu.Unlock()
 		if busy || n.ctx.Err() != nil {
 			return
@@ -99,6 +118,33 @@ func (n *Net) end(s *session) {
 	n.mu.Unlock()
 	_ = s.stream.Reset()
 	n.cfg.Handler.Disconnected(s.id)
+	if !s.stream.Conn().IsClosed() {
+		n.reopen(s)
+	}
+}
+
+// reopen begins anew, after a pause, with a peer that is still connected: the
+// session ended because one of the two could not go on. Where it had not come
+// to a welcome, the pause grows.
+func (n *Net) reopen(s *session) {
+	n.mu.Lock()
+	live := s.live
+	n.mu.Unlock()
+	if !live && !n.resting(s.peer) {
+		n.shut(s.peer)
+	}
+	n.spawn(func() {
+		for pause := dialFirst; pause > 0; pause = n.rests(s.peer) {
+			select {
+			case <-n.ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+		}
+		if n.host.Network().Connectedness(s.peer) == network.Connected {
+			n.open(s.peer)
+		}
+	})
 }
 
 // read hands every message to the node, which takes its time.
@@ -161,14 +207,12 @@ func (n *Net) writeOne(codec *wire.Codec, s *session, m wire.Message) error {
 	if err := s.stream.SetWriteDeadline(time.Now().Add(writeMax)); err != nil {
 		return err
 	}
+	if _, ok := m.(wire.Welcome); ok {
+		n.allow(s)
+	}
 	sent, err := codec.WriteFrame(s.stream, m)
 	n.Sent.Add(int64(sent))
-	switch m.(type) {
-	case wire.Welcome:
-		n.mu.Lock()
-		s.allowed = true
-		n.mu.Unlock()
-	case wire.Bye:
+	if _, ok := m.(wire.Bye); ok {
 		n.shut(s.peer)
 	}
 	return err
@@ -198,23 +242,54 @@ func (n *Net) Ready(id replica.SessionID) {
 	}
 }
 
-// Close ends a session once what the replica still has to say is said.
+// Close ends a session once what the replica still has to say is said. Gossip
+// ends at once.
 func (n *Net) Close(id replica.SessionID) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if s, ok := n.sessions[id]; ok && !s.over {
-		s.over = true
-		close(s.closing)
+	s, ok := n.sessions[id]
+	if !ok || s.over {
+		n.mu.Unlock()
+		return
+	}
+	s.over, s.allowed = true, false
+	last := n.byPeer[s.peer] == s
+	n.mu.Unlock()
+	if last {
+		// Gossip asks of a peer only when it is new: it must be told that this
+		// one is no longer welcome.
+		n.gossip.BlacklistPeer(s.peer)
+	}
+	close(s.closing)
+}
+
+// allow lets a peer into gossip, just before it hears that it is welcome: it may
+// begin to gossip as soon as it has heard that.
+func (n *Net) allow(s *session) {
+	n.mu.Lock()
+	s.allowed = !s.over
+	both := s.live && s.allowed
+	n.mu.Unlock()
+	if both {
+		n.gossipWith(s.peer)
 	}
 }
 
-// live tells gossip of a peer that both sides welcomed: it was kept from it
-// until now.
+// live notes that the peer welcomed us.
 func (n *Net) live(s *session) {
 	n.mu.Lock()
 	delete(n.closed, s.peer)
+	s.live = true
+	both := s.allowed
 	n.mu.Unlock()
-	if err := n.opened.Emit(event.EvtPeerProtocolsUpdated{Peer: s.peer, Added: []protocol.ID{pubsub.GossipSubID_v12}}); err != nil {
+	if both {
+		n.gossipWith(s.peer)
+	}
+}
+
+// gossipWith tells gossip of a peer that both sides welcomed: it was kept from
+// it until now.
+func (n *Net) gossipWith(p peer.ID) {
+	if err := n.opened.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: []protocol.ID{pubsub.GossipSubID_v12}}); err != nil {
 		n.cfg.Log.Debug("gossip", "error", err)
 	}
 }

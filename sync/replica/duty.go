@@ -1,12 +1,14 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
 	"time"
 
 	"coop/crdt/coop"
+	"coop/crdt/history"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
@@ -34,19 +36,29 @@ type duty struct {
 	hintAt      time.Time // when peers are told what this node holds now; zero: they know
 }
 
-// heard is told of every record taken from a peer.
+// heard is told of every record taken from a peer. It takes what waited for it,
+// and what waited for that.
 func (r *Replica) heard(rec *record.Record) {
 	for _, next := range r.waiting.Ready(rec.ID) {
-		if r.coop.Takeable(next) {
-			// If it still lacks something, a pull brings it.
-			_, _ = r.admit(next)
+		if !r.coop.Takeable(next) {
+			continue // a pull brings it if something that stands covers it
+		}
+		fresh, err := r.admit(next)
+		var missing *history.Missing
+		if errors.As(err, &missing) {
+			r.waiting.Put(next, missing.IDs[0])
+		}
+		if fresh {
+			r.heard(next)
 		}
 	}
 }
 
-// settle sees to what an honest node writes by itself: it lets in newcomers
-// who were admitted meanwhile, covers, acks, and closes polls that are over.
+// settle sees to what an honest node does by itself: it lets in newcomers who
+// were admitted meanwhile and sends away who was put out, covers, acks, and
+// closes polls that are over.
 func (r *Replica) settle(now time.Time) {
+	r.limitAnswers(now)
 	if r.coop.History().Len() == 0 {
 		return
 	}
@@ -55,7 +67,7 @@ func (r *Replica) settle(now time.Time) {
 		if r.duty.hintAt.IsZero() {
 			r.duty.hintAt = now.Add(hintAfter)
 		}
-		r.admitWaiting()
+		r.reviewDoors()
 	}
 	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
 		// Nothing can be written now, so nothing is due: a time left standing
@@ -233,12 +245,16 @@ func (r *Replica) admits(now time.Time, card member.Card) bool {
 	return r.coop.Try(r.cfg.Device, member.KindAdmit, card.Encode()) == nil
 }
 
-// admitWaiting lets in the newcomers who were admitted since they came.
-func (r *Replica) admitWaiting() {
+// reviewDoors lets in the newcomers who were admitted since they came, and
+// closes the door on devices that were put out since they were let in.
+func (r *Replica) reviewDoors() {
 	for _, id := range r.sessionIDs() {
 		s := r.sessions[id]
-		if s.stage == stageDoor && !s.welcomed && r.coop.Stands(s.device) {
+		switch {
+		case s.stage == stageDoor && !s.welcomed && r.coop.Stands(s.device):
 			r.letIn(s)
+		case s.stage >= stageDoor && s.welcomed && r.coop.Introduced(s.device) && !r.coop.Stands(s.device):
+			r.turnAway(s, r.whyOut(s.device))
 		}
 	}
 }

@@ -25,10 +25,19 @@ func (r *Replica) pull(id SessionID) {
 		return
 	}
 	s.pulling, s.again, s.got = true, false, 0
-	s.staging = newStaging()
+	s.staging = newStaging(r.coop.Changed())
 	h := r.coop.History()
 	s.told = h.Digest()
 	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(h.Tips(), wire.MaxTips)})
+}
+
+// limitAnswers gives the peers that were just asked their time to answer.
+func (r *Replica) limitAnswers(now time.Time) {
+	for _, s := range r.sessions {
+		if s.pulling && s.deadline.IsZero() {
+			s.deadline = now.Add(answerMax)
+		}
+	}
 }
 
 func (r *Replica) ids(refs []history.Ref, most int) []record.ID {
@@ -175,11 +184,12 @@ func (r *Replica) takeWithPast(s *session, rec *record.Record) error {
 	return nil
 }
 
-// rejudge takes what the records just taken made takeable: someone was
-// admitted, and what they wrote was staged.
+// rejudge takes what became takeable since it was staged: someone was admitted,
+// and what they wrote was there. To judge a record may be dear, so all is judged
+// anew only if the fold moved.
 func (r *Replica) rejudge(s *session) error {
-	for {
-		before := s.got
+	for s.staging.judged != r.coop.Changed() {
+		s.staging.judged = r.coop.Changed()
 		for _, rec := range s.staging.lastOfDevices() {
 			if !r.coop.Takeable(rec) {
 				continue
@@ -188,10 +198,8 @@ func (r *Replica) rejudge(s *session) error {
 				return err
 			}
 		}
-		if s.got == before {
-			return nil
-		}
 	}
+	return nil
 }
 
 // handleEnd closes a pull.

@@ -271,10 +271,6 @@ func (r *Replica) gossiped(now time.Time, from SessionID, rec *record.Record) er
 		return err
 	}
 	r.heard(rec)
-	for _, next := range r.waiting.Ready(rec.ID) {
-		// What a waiting record lacks now, the pull that was asked for brings.
-		_ = r.gossiped(now, from, next)
-	}
 	return nil
 }
 
@@ -348,7 +344,7 @@ type Peer struct {
 // listened to.
 func (r *Replica) Welcome(id SessionID) bool {
 	s, ok := r.sessions[id]
-	return ok && s.welcomed
+	return ok && s.welcomed && s.stage >= stageDoor
 }
 
 // send queues a message on a session.

@@ -162,13 +162,18 @@ func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
 	}
 	s.heard = now
 	if err := r.handle(now, s, m); err != nil {
-		var forked *forkedError
-		if errors.As(err, &forked) {
-			r.bye(s, err.Error(), forked.evidence...)
-			return
-		}
-		r.bye(s, err.Error())
+		r.turnAway(s, err)
 	}
+}
+
+// turnAway closes the door on a peer, with the evidence if it forked.
+func (r *Replica) turnAway(s *session, why error) {
+	var forked *forkedError
+	if errors.As(why, &forked) {
+		r.bye(s, why.Error(), forked.evidence...)
+		return
+	}
+	r.bye(s, why.Error())
 }
 
 // Garbage tells the replica that a peer sent what is no message, or a record
@@ -357,11 +362,8 @@ func (r *Replica) judge(m wire.Show) error {
 		if r.coop.Stands(device) {
 			return nil
 		}
-		if a, b, ok := r.coop.History().Fork(device); ok {
-			return r.forked(a, b)
-		}
-		if r.coop.Introduced(device) {
-			return errors.New(r.coop.WhyNot(device))
+		if why := r.whyOut(device); why != nil {
+			return why
 		}
 		by, ok := introducer(m.Vouch, device)
 		if !ok {
@@ -370,6 +372,18 @@ func (r *Replica) judge(m wire.Show) error {
 		device = by
 	}
 	return errors.New("this device is not known to the co-op: ask a member for an invite")
+}
+
+// whyOut says why a device that does not stand never will, nil if it is only
+// unknown.
+func (r *Replica) whyOut(device record.Key) error {
+	if a, b, ok := r.coop.History().Fork(device); ok {
+		return r.forked(a, b)
+	}
+	if r.coop.Introduced(device) {
+		return errors.New(r.coop.WhyNot(device))
+	}
+	return nil
 }
 
 func (r *Replica) forked(a, b history.Ref) error {

@@ -17,10 +17,11 @@ type staging struct {
 	last     map[record.Key]*record.Record // of each device
 	devices  []record.Key
 	lenBytes int
+	judged   uint64 // the fold by which all that is staged was judged last
 }
 
-func newStaging() *staging {
-	return &staging{byID: map[record.ID]*record.Record{}, last: map[record.Key]*record.Record{}}
+func newStaging(judged uint64) *staging {
+	return &staging{judged: judged, byID: map[record.ID]*record.Record{}, last: map[record.Key]*record.Record{}}
 }
 
 func (st *staging) count() int { return len(st.byID) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -124,7 +123,7 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 }
 
 // Follow calls fn for every log entry after a place, and for new ones as they
-// come, until ctx ends or fn returns an error.
+// come, until ctx ends, fn returns an error or the node stops.
 func (c *Client) Follow(ctx context.Context, after int, fn func(LogEntry) error) error {
 	resp, err := c.open(ctx, http.MethodGet, fmt.Sprintf("/v1/log?follow=1&after=%d", after), nil)
 	if err != nil {
@@ -135,10 +134,10 @@ func (c *Client) Follow(ctx context.Context, after int, fn func(LogEntry) error)
 	for {
 		var e LogEntry
 		if err := d.Decode(&e); err != nil {
-			if ctx.Err() != nil || errors.Is(err, io.EOF) {
-				return nil
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-			return err
+			return &Error{Code: CodeUnavailable, Message: "the node stopped", Hint: "start it with `coop up`"}
 		}
 		if err := fn(e); err != nil {
 			return err

@@ -53,6 +53,7 @@ func New(n *node.Node, down func()) http.Handler {
 		return n.Admit(ctx, r.PathValue("who"))
 	}))
 	m.Handle("GET /v1/devices", get(s.devices))
+	m.Handle("POST /v1/devices/trust", post(s.trust))
 	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
 		return n.RevokeDevice(ctx, r.PathValue("name"))
 	}))
@@ -190,6 +191,8 @@ func asError(err error) *Error {
 		refused  *node.Refused
 		notFound *node.NotFound
 		invalid  *node.Invalid
+		away     *node.Unreachable
+		unsure   *node.Unsure
 	)
 	switch {
 	case errors.As(err, &known):
@@ -200,9 +203,13 @@ func asError(err error) *Error {
 		return &Error{Code: CodeNotFound, Message: notFound.What}
 	case errors.As(err, &invalid):
 		return &Error{Code: CodeUsage, Message: invalid.Reason}
+	case errors.As(err, &unsure):
+		return &Error{Code: CodeFailed, Message: err.Error(), Hint: "if no other copy of this home will ever be used: coop device trust --yes"}
+	case errors.As(err, &away):
+		return &Error{Code: CodePending, Message: away.Reason}
 	case errors.Is(err, node.ErrNotAdmitted):
 		return &Error{Code: CodePending, Message: err.Error(), Hint: "leave `coop up` running, and ask the member who invited you to do the same"}
-	case errors.Is(err, node.ErrClosed):
+	case errors.Is(err, node.ErrClosed), errors.Is(err, context.Canceled):
 		return &Error{Code: CodeUnavailable, Message: "the node is stopping", Hint: "start it with `coop up`"}
 	}
 	return &Error{Code: CodeFailed, Message: err.Error()}
@@ -297,6 +304,10 @@ func (s *Server) stop(*http.Request, struct{}) (any, error) {
 
 func (s *Server) forgetWords(r *http.Request, _ struct{}) (any, error) {
 	return Made{V: Version}, s.node.ForgetWords(r.Context())
+}
+
+func (s *Server) trust(r *http.Request, _ struct{}) (any, error) {
+	return Made{V: Version}, s.node.TrustHome(r.Context())
 }
 
 func (s *Server) invite(r *http.Request, in InviteIn) (any, error) {

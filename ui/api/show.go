@@ -42,7 +42,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 	sh := shown{v, r.Context(), s.node}
 	out.Peers = sh.peers()
 	for _, p := range v.Peers {
-		out.Waits = p.Waits
+		if p.Waits != "" {
+			out.Waits = p.Waits
+		}
 	}
 	for _, e := range v.Events {
 		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
@@ -218,7 +220,9 @@ func (s *Server) listing(r *http.Request) (any, error) {
 		return nil, err
 	}
 	out := v.listing(l)
-	out.Comments = v.comments(l.ID)
+	if out.Comments, err = v.comments(l.ID); err != nil {
+		return nil, err
+	}
 	return struct {
 		V int `json:"v"`
 		Listing
@@ -238,14 +242,20 @@ func (v shown) mine(owner record.ID) bool {
 	return ok && m.ID == v.Me.ID
 }
 
-func (v shown) comments(about record.ID) []Comment {
-	var out []Comment
-	for _, c := range v.State.Comments.All() {
+func (v shown) comments(about record.ID) ([]Comment, error) {
+	var ids []record.ID
+	for id, c := range v.State.Comments.All() {
 		if c.About == about {
-			out = append(out, Comment{c.ID, v.name(c.Owner), c.Text})
+			ids = append(ids, id)
 		}
 	}
-	return out
+	err := v.node.InOrder(v.ctx, ids)
+	out := make([]Comment, len(ids))
+	for i, id := range ids {
+		c, _ := v.State.Comments.Get(id)
+		out[i] = Comment{c.ID, v.name(c.Owner), c.Text}
+	}
+	return out, err
 }
 
 func (s *Server) proposals(r *http.Request) (any, error) {
@@ -298,7 +308,9 @@ func (s *Server) proposal(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v.fillVotes(&out, p)
-	out.Comments = v.comments(p.ID)
+	if out.Comments, err = v.comments(p.ID); err != nil {
+		return nil, err
+	}
 	return struct {
 		V int `json:"v"`
 		Proposal
@@ -340,8 +352,9 @@ func (v shown) fillVotes(out *Proposal, p proposal.Proposal) {
 			out.Silent = append(out.Silent, v.name(voter))
 			continue
 		}
-		for _, vote := range ballot.Votes {
-			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late})
+		for i, vote := range ballot.Votes {
+			replaced := slices.ContainsFunc(ballot.Votes[i+1:], func(next proposal.Vote) bool { return next.Late == vote.Late })
+			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late, replaced})
 		}
 	}
 }

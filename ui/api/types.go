@@ -49,7 +49,7 @@ type (
 		Addrs       []string    `json:"addrs"`
 		Words       bool        `json:"words"` // the root key is on this computer
 		Events      []string    `json:"events"`
-		Broken      string      `json:"broken,omitempty"`
+		Broken      string      `json:"broken,omitempty"` // why nothing can be written now
 	}
 
 	Teller struct {
@@ -154,11 +154,12 @@ type (
 	}
 
 	Vote struct {
-		Member string    `json:"member"`
-		Option string    `json:"option"`
-		Reason string    `json:"reason"`
-		Time   time.Time `json:"time"`
-		Late   bool      `json:"late"`
+		Member   string    `json:"member"`
+		Option   string    `json:"option"`
+		Reason   string    `json:"reason"`
+		Time     time.Time `json:"time"`
+		Late     bool      `json:"late"`
+		Replaced bool      `json:"replaced"` // by a later vote of theirs
 	}
 
 	Draft struct {

@@ -1,0 +1,591 @@
+package replica_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/member"
+	"coop/crdt/record"
+	"coop/sync/replica"
+	"coop/sync/wire"
+)
+
+// maxRoundTrips bounds a pull: it does not grow with what is to be sent.
+const maxRoundTrips = 6
+
+// sent counts the records that went over a line, by side, from a place in what
+// was said.
+func (l *line) sent(side int) (count int) {
+	for _, m := range l.said[side] {
+		if rs, ok := m.(wire.Records); ok {
+			count += len(rs.Records)
+		}
+	}
+	return count
+}
+
+func TestPullOfNothing(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	w.pass(3 * time.Second)
+	l := w.lines[0]
+	l.said = [2][]wire.Message{}
+	bo.r.Pull(l.id)
+	if got := w.run(); got != 2 {
+		t.Errorf("%d flights, want 2", got)
+	}
+	if a, b := kinds(l.said[0]), kinds(l.said[1]); a != "end" || b != "pull" {
+		t.Errorf("Ana says %q, Bo %q", a, b)
+	}
+}
+
+// TestPull lets two nodes meet who hold a history together and something of
+// their own.
+func TestPull(t *testing.T) {
+	// After a probe a sender may send twice what is missing, and a few more.
+	most := func(missing int) int { return min(2*missing, missing+700) + min(missing, 2) }
+	for _, c := range []struct {
+		name            string
+		common, ana, bo int
+	}{
+		{"nothing", 10, 0, 0},
+		{"one side a little", 10, 10, 0},
+		{"one side much", 10, 1000, 0},
+		{"both sides a little", 1000, 3, 5},
+		{"one each", 1000, 1, 1},
+		{"both sides much", 10, 1000, 1000},
+		{"one much, the other a little", 300, 700, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "Ana")
+			ana := w.nodes[0]
+			bo := w.join(ana, "Bo")
+			for range c.common / 2 {
+				ana.writeAny("note", nil)
+				bo.writeAny("note", nil)
+			}
+			w.pass(10 * time.Second)
+			wantSame(t, ana, bo)
+			w.lines[0].close()
+			for range c.ana {
+				ana.writeAny("note", []byte("Ana"))
+			}
+			for range c.bo {
+				bo.writeAny("note", []byte("Bo"))
+			}
+			l := w.open(ana, bo)
+			for ana.r.Peers()[0].Device != bo.device() || !ana.r.Peers()[0].Live || !bo.r.Peers()[0].Live {
+				if !w.flight() {
+					t.Fatal("the door did not open")
+				}
+			}
+			flights := w.run()
+			wantSame(t, ana, bo)
+			if got := (flights + 1) / 2; got > maxRoundTrips {
+				t.Errorf("%d round trips, more than %d: %q, %q", got, maxRoundTrips, kinds(l.said[0]), kinds(l.said[1]))
+			}
+			if got := l.sent(0); got < c.ana || got > most(c.ana) {
+				t.Errorf("Ana's node sent %d records, want %d to %d", got, c.ana, most(c.ana))
+			}
+			if got := l.sent(1); got < c.bo || got > most(c.bo) {
+				t.Errorf("Bo's node sent %d records, want %d to %d", got, c.bo, most(c.bo))
+			}
+		})
+	}
+}
+
+// TestFirstPull has newcomers fetch all there is: the round trips do not grow.
+func TestFirstPull(t *testing.T) {
+	for _, n := range []int{10, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			w := newWorld(t, "Ana")
+			ana := w.nodes[0]
+			for range n {
+				ana.writeAny("note", make([]byte, 500))
+			}
+			bo := w.newcomer("Bo", ana.invite("code", 1, 0))
+			w.open(ana, bo)
+			flights := w.run()
+			wantSame(t, ana, bo)
+			if got := (flights + 1) / 2; got > maxRoundTrips {
+				t.Errorf("%d round trips with the door, more than %d", got, maxRoundTrips)
+			}
+		})
+	}
+}
+
+// stage is a co-op with Ana's node, and a peer that Ana's node pulls from: the
+// test, as Chi. Bo has left, so nothing new of Bo may be taken for itself.
+type stage struct {
+	*world
+	ana, bo, chi *node
+	p            *peer
+	bos          *chain // Bo's device, going on after he left
+	left         *record.Record
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	w := newWorld(t, "Ana")
+	s := &stage{world: w, ana: w.nodes[0]}
+	s.bo, s.chi = w.join(s.ana, "Bo"), w.join(s.ana, "Chi")
+	w.pass(3 * time.Second)
+	s.left = s.bo.write(member.KindLeave, nil)
+	w.pass(3 * time.Second)
+	for _, l := range w.lines {
+		l.close()
+	}
+	if s.ana.coop.Stands(s.bo.device()) {
+		t.Fatal("Bo still stands")
+	}
+	s.bos = s.bo.chain()
+	s.ana.events = nil
+	s.p = w.call(s.ana, "Chi", true).enter(s.chi.key)
+	return s
+}
+
+// head is the last record Ana's node holds.
+func (s *stage) head() *record.Record { return s.ana.disk[len(s.ana.disk)-1] }
+
+func (s *stage) count(kind replica.EventKind) (count int) {
+	for _, e := range s.ana.events {
+		if e.Kind == kind {
+			count += e.Count
+		}
+	}
+	return count
+}
+
+func TestDuplicates(t *testing.T) {
+	s := newStage(t)
+	chi := s.chi.chain()
+	a := chi.next("note", nil, s.head())
+	b := chi.next("note", nil)
+	s.p.say(records(s.ana.disk[0], a, a))
+	s.p.say(records(a, b, b, s.head()))
+	s.p.say(wire.End{})
+	if s.p.closed {
+		t.Fatalf("closed: %s", s.p.reason())
+	}
+	if got := s.count(replica.EventPulled); got != 2 || !s.ana.holds(a) || !s.ana.holds(b) {
+		t.Errorf("%d records taken, want 2", got)
+	}
+}
+
+// TestBrokenStreams has a peer answer a pull with what no honest peer sends.
+func TestBrokenStreams(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stream func(s *stage) []*record.Record
+		want   string
+		gap    bool
+	}{
+		{"child first", func(s *stage) []*record.Record {
+			c := s.chi.chain()
+			a := c.next("note", nil, s.head())
+			return []*record.Record{c.next("note", nil), a}
+		}, "missing", true},
+		{"of another co-op", func(s *stage) []*record.Record {
+			c := s.chi.chain()
+			c.w = &world{coop: record.ID(seedOf("other")), now: s.now}
+			return []*record.Record{c.next("note", nil, s.head())}
+		}, "another co-op", false},
+		{"the founding of another co-op", func(*stage) []*record.Record {
+			return []*record.Record{foundingRecord("Elm Street", "Chi")}
+		}, "another co-op", false},
+		{"an act without its body", func(s *stage) []*record.Record {
+			return []*record.Record{s.chi.chain().next("note", []byte("body"), s.head()).Erase()}
+		}, "refused by A1", false},
+		{"a wrong depth", func(s *stage) []*record.Record {
+			h := s.chi.chain().next("note", nil, s.head()).Header
+			h.Depth++
+			return []*record.Record{must(record.New(h, nil, s.chi.key))}
+		}, "refused by A7", false},
+		{"prev of another device", func(s *stage) []*record.Record {
+			c := s.chi.chain()
+			c.prev = s.bos.prev
+			return []*record.Record{c.next("note", nil, s.head())}
+		}, "refused by A7", false},
+		{"a device nobody introduced, covered", func(s *stage) []*record.Record {
+			x := &chain{w: s.world, key: keyOf("stranger")}
+			a := x.next("note", nil, s.head())
+			return []*record.Record{a, s.chi.chain().next(coop.KindAck, nil, a)}
+		}, "refused by A8", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStage(t)
+			held := len(s.ana.disk)
+			rs := c.stream(s)
+			// What is hollow does not pass the wire; here it meets the next guard.
+			s.ana.r.Message(s.ana.now(), s.p.id, records(rs...))
+			s.p.listen()
+			if !s.p.closed || !strings.Contains(s.p.reason(), c.want) {
+				t.Errorf("closed %v, %q; want %q", s.p.closed, s.p.reason(), c.want)
+			}
+			if got := len(s.ana.disk); got != held {
+				t.Errorf("%d records were taken", got-held)
+			}
+			if got := len(s.ana.heard(replica.EventGap)) == 1; got != c.gap {
+				t.Errorf("told of a gap: %v, want %v", got, c.gap)
+			}
+		})
+	}
+}
+
+// TestHollow has a peer send an act without its body: the message is refused as
+// a whole, and the door closes.
+func TestHollow(t *testing.T) {
+	s := newStage(t)
+	a := s.chi.chain().next("note", []byte("body"), s.head())
+	_, err := wire.Decode(wire.Encode(records(a.Erase())))
+	if err == nil {
+		t.Fatal("a hollow act passes the wire")
+	}
+	s.ana.r.Garbage(s.p.id, err)
+	s.p.listen()
+	if !s.p.closed || !strings.Contains(s.p.reason(), "without its body") {
+		t.Errorf("closed %v, %q", s.p.closed, s.p.reason())
+	}
+}
+
+func TestTooNew(t *testing.T) {
+	s := newStage(t)
+	s.ana.r.Garbage(s.p.id, fmt.Errorf("record: %w", record.ErrTooNew))
+	s.p.listen()
+	if got := s.ana.heard(replica.EventTooNew); !s.p.closed || len(got) != 1 || !strings.Contains(got[0], "update") {
+		t.Errorf("closed %v, told %q", s.p.closed, got)
+	}
+	s.ana.r.Garbage(s.p.id, errors.New("again"))
+	if s.ana.commit(); len(s.ana.heard(replica.EventDoorClosed)) != 1 {
+		t.Errorf("the door closed twice: %v", s.ana.events)
+	}
+}
+
+// TestStaged has a member's node pass on what somebody wrote after leaving.
+func TestStaged(t *testing.T) {
+	t.Run("nobody answers for it", func(t *testing.T) {
+		s := newStage(t)
+		held := len(s.ana.disk)
+		a := s.bos.next("note", nil)
+		s.p.say(records(a, s.bos.next("note", nil)))
+		s.p.say(wire.End{})
+		if s.p.closed {
+			t.Fatalf("closed: %s", s.p.reason())
+		}
+		if got := s.count(replica.EventDropped); got != 2 {
+			t.Errorf("told of %d records dropped, want 2", got)
+		}
+		if got := len(s.ana.disk); got != held {
+			t.Errorf("%d records were taken", got-held)
+		}
+		// The next pull begins with nothing.
+		s.ana.r.Pull(s.p.id)
+		s.p.listen()
+		s.p.say(records(s.chi.chain().next(coop.KindAck, nil, a)))
+		if !s.p.closed || s.ana.holds(a) {
+			t.Error("what was dropped is still there in the next pull")
+		}
+	})
+	t.Run("a member covers it", func(t *testing.T) {
+		s := newStage(t)
+		a := s.bos.next("note", nil)
+		b := s.bos.next("note", nil)
+		s.p.say(records(a))
+		s.p.say(records(b))
+		cover := s.chi.chain().next(coop.KindAck, nil, b, s.head())
+		s.p.say(records(cover))
+		s.p.say(wire.End{})
+		for _, r := range []*record.Record{a, b, cover} {
+			if !s.ana.holds(r) {
+				t.Errorf("%s is not held: %v", r.Kind, s.ana.events)
+			}
+		}
+		if got := s.count(replica.EventDropped); got != 0 {
+			t.Errorf("%d records dropped", got)
+		}
+	})
+	t.Run("a member covers half of it", func(t *testing.T) {
+		s := newStage(t)
+		a := s.bos.next("note", nil)
+		b := s.bos.next("note", nil)
+		s.p.say(records(a, b, s.chi.chain().next(coop.KindAck, nil, a, s.head())))
+		s.p.say(wire.End{})
+		if !s.ana.holds(a) || s.ana.holds(b) {
+			t.Errorf("holds the first: %v, the second: %v", s.ana.holds(a), s.ana.holds(b))
+		}
+		if got := s.count(replica.EventDropped); got != 1 {
+			t.Errorf("told of %d records dropped, want 1", got)
+		}
+	})
+	t.Run("somebody removed covers it", func(t *testing.T) {
+		s := newStage(t)
+		x := s.bos.next("note", nil)
+		s.p.say(records(x, s.bos.next(coop.KindAck, nil)))
+		s.p.say(wire.End{})
+		if s.ana.holds(x) {
+			t.Error("it was taken")
+		}
+	})
+}
+
+// TestStagedUntilAdmitted has the records of a newcomer come before Ana's node
+// may take them: the admission is by a sponsor of whom it hears in the same pull.
+func TestStagedUntilAdmitted(t *testing.T) {
+	s := newStage(t)
+	dan := s.newNode("Dan")
+	dan.card = cardOf(dan, member.Invite{Coop: s.coop, Seed: seedOf("made up")}).Encode()
+	admission := s.chi.chain()
+	a := admission.next(member.KindAdmit, dan.card, s.head()) // no effect: Chi is no sponsor
+	dans := &chain{w: s.world, key: dan.key}
+	b := dans.next("note", nil, a)
+	s.p.say(records(a, b))
+	s.p.say(wire.End{})
+	if !s.ana.holds(a) || s.ana.holds(b) {
+		t.Errorf("holds the admission %v, what the newcomer wrote %v; want true, false", s.ana.holds(a), s.ana.holds(b))
+	}
+	if got := s.count(replica.EventDropped); got != 1 {
+		t.Errorf("told of %d records dropped, want 1", got)
+	}
+}
+
+// stagedMost is the limit of PROTOCOL.md 7.
+const stagedMost = 32 << 20
+
+// TestFlood has a member's node offer more than may be staged.
+func TestFlood(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		bytes int
+		fits  bool
+	}{{"just below", stagedMost - 70_000, true}, {"above", stagedMost + 70_000, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStage(t)
+			held := len(s.ana.disk)
+			body := make([]byte, record.MaxBodyLen)
+			for sum := 0; sum < c.bytes && !s.p.closed; {
+				r := s.bos.next("note", body)
+				sum += len(r.Raw) + len(r.Body) + len(r.Sig)
+				s.ana.r.Message(s.ana.now(), s.p.id, records(r))
+				s.p.listen()
+			}
+			if s.p.closed == c.fits {
+				t.Fatalf("closed %v: %s", s.p.closed, s.p.reason())
+			}
+			if got := len(s.ana.disk); got != held {
+				t.Errorf("%d records were taken", got-held)
+			}
+			if c.fits {
+				s.p.say(wire.End{})
+				if got := s.count(replica.EventDropped); got < 500 {
+					t.Errorf("told of %d records dropped", got)
+				}
+				return
+			}
+			if !strings.Contains(s.p.reason(), "32 MiB") {
+				t.Errorf("the reason is %q", s.p.reason())
+			}
+		})
+	}
+}
+
+// TestWorkOfFlood has a member's node offer many device cards that nobody may
+// take: judging them again and again must not keep Ana's node from its work.
+func TestWorkOfFlood(t *testing.T) {
+	s := newStage(t)
+	const messages, each = 40, 50
+	root := keyOf("root of nobody")
+	rs := make([]*record.Record, messages*each)
+	for i := range rs {
+		key := keyOf(fmt.Sprint("device ", i))
+		card := must(member.SignDeviceCard(member.DeviceTerms{Coop: s.coop, Name: "phone"}, root, key))
+		rs[i] = (&chain{w: s.world, key: key}).next(member.KindDeviceAdd, card.Encode(), s.head())
+	}
+	feed := func(rs []*record.Record) time.Duration {
+		began := time.Now()
+		s.ana.r.Message(s.ana.now(), s.p.id, records(rs...))
+		s.ana.commit()
+		return time.Since(began)
+	}
+	first := feed(rs[:each])
+	last := first
+	for i := 1; i < messages; i++ {
+		last = feed(rs[i*each : (i+1)*each])
+	}
+	t.Logf("the first %d took %v, the last %d, %v", each, first, each, last)
+	// Judging all that is staged anew would make the last message as dear as all.
+	if last > 10*first+50*time.Millisecond {
+		t.Errorf("the last message took %v, the first %v", last, first)
+	}
+}
+
+// TestUnexpected says every message at every stage of a session: what does not
+// belong there closes the door.
+func TestUnexpected(t *testing.T) {
+	messages := map[string]func(p *peer) wire.Message{
+		"hello":   func(p *peer) wire.Message { return wire.Hello{Version: wire.Version, Nonce: p.nonce} },
+		"proof":   func(p *peer) wire.Message { return wire.Proof{MAC: p.mac()} },
+		"show":    func(p *peer) wire.Message { return p.shows(keyOf("device Ana")) },
+		"welcome": func(*peer) wire.Message { return wire.Welcome{} },
+		"wait":    func(*peer) wire.Message { return wire.Wait{Reason: "soon"} },
+		"bye":     func(*peer) wire.Message { return wire.Bye{Reason: "enough", Evidence: [][]byte{}} },
+		"pull":    func(*peer) wire.Message { return wire.Pull{Tips: []record.ID{}} },
+		"probe":   func(*peer) wire.Message { return wire.Probe{IDs: []record.ID{}} },
+		"have":    func(*peer) wire.Message { return wire.Have{IDs: []record.ID{}} },
+		"records": func(p *peer) wire.Message { return records(p.to.disk[0]) },
+		"no records": func(*peer) wire.Message {
+			return wire.Records{}
+		},
+		"end":  func(*peer) wire.Message { return wire.End{} },
+		"hint": func(*peer) wire.Message { return wire.Hint{} },
+	}
+	newcomer := func(p *peer) {
+		mallory := p.to.w.newNode("Mallory")
+		i := p.to.invite("code", 1, 1) // expired long ago
+		s := p.shows(mallory.key)
+		s.Card = cardOf(mallory, i).Encode()
+		p.greet().say(s)
+	}
+	for _, stage := range []struct {
+		name, fine string
+		reach      func(p *peer)
+	}{
+		{"hello", "hello", func(*peer) {}},
+		{"proof", "proof", func(p *peer) { p.say(messages["hello"](p)) }},
+		{"show", "show", func(p *peer) { p.greet() }},
+		{"waiting", "welcome wait", newcomer},
+		{"welcomed", "welcome wait pull hint", func(p *peer) { p.greet().say(p.shows(keyOf("device Ana"))) }},
+		{"pulling", "welcome wait pull probe records end hint", func(p *peer) { p.enter(keyOf("device Ana")) }},
+		{"live", "welcome wait pull hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.End{}) }},
+		{"probed", "welcome wait probe have records end hint", func(p *peer) {
+			p.enter(keyOf("device Ana")).say(wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{{1}}})
+		}},
+	} {
+		for name, message := range messages {
+			t.Run(stage.name+"/"+name, func(t *testing.T) {
+				w := newWorld(t, "Bo", "Ana")
+				p := w.call(w.nodes[0], "x", true)
+				stage.reach(p)
+				if p.closed {
+					t.Fatalf("closed on the way: %s", p.reason())
+				}
+				before := len(p.heard)
+				p.say(message(p))
+				fine := strings.Contains(" "+stage.fine+" ", " "+name+" ")
+				if p.closed == fine {
+					t.Errorf("closed %v (%s), want %v", p.closed, p.reason(), !fine)
+				}
+				said := kinds(p.heard[before:])
+				if early := stage.name == "hello" || stage.name == "proof" || stage.name == "show"; early && !fine && said != "" {
+					t.Errorf("before the door it says %q to one who breaks the protocol", said)
+				}
+				if !fine && strings.Contains(said, "records") {
+					t.Errorf("it says %q", said)
+				}
+				if p.closed {
+					if after := p.say(wire.Pull{Tips: []record.ID{}}); len(after) > 0 {
+						t.Errorf("behind the closed door it says %q", kinds(after))
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestHaveMore has a peer claim to have what it was not asked about.
+func TestHaveMore(t *testing.T) {
+	w := newWorld(t, "Bo", "Ana")
+	p := w.call(w.nodes[0], "x", true).enter(keyOf("device Ana"))
+	p.say(wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{{1}}})
+	p.say(wire.Have{IDs: []record.ID{{7}}})
+	if !p.closed || !strings.Contains(p.reason(), "not asked") {
+		t.Errorf("closed %v, %q", p.closed, p.reason())
+	}
+}
+
+// TestLateHello has a peer take its time before it has shown itself.
+func TestLateHello(t *testing.T) {
+	const helloMax = 10 * time.Second
+	for _, c := range []struct {
+		name string
+		say  func(p *peer)
+		ends bool
+	}{
+		{"says nothing", func(*peer) {}, true},
+		{"only hello", func(p *peer) { p.say(wire.Hello{Version: wire.Version, Nonce: p.nonce}) }, true},
+		{"shows nothing", func(p *peer) { p.greet() }, true},
+		{"is in", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.End{}) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "Bo", "Ana")
+			bo := w.nodes[0]
+			p := w.call(bo, "x", true)
+			w.now = w.now.Add(helloMax / 2) // what it says meanwhile buys no time
+			c.say(p)
+			w.now = w.now.Add(helloMax/2 - time.Millisecond)
+			bo.r.Tick(bo.now())
+			if p.listen(); p.closed {
+				t.Fatal("closed too early")
+			}
+			w.now = w.now.Add(time.Millisecond)
+			bo.r.Tick(bo.now())
+			if p.listen(); p.closed != c.ends {
+				t.Errorf("closed %v, want %v", p.closed, c.ends)
+			}
+			if c.ends && strings.Contains(kinds(p.heard), "bye") {
+				t.Error("a stranger is told why")
+			}
+			if w.pass(time.Second); c.ends && len(bo.r.Peers()) > 0 {
+				t.Errorf("the session is still there: %+v", bo.r.Peers())
+			}
+		})
+	}
+}
+
+// TestLateAnswer has a peer not answer a pull, or not go on with it.
+func TestLateAnswer(t *testing.T) {
+	const answerMax = time.Minute
+	for _, c := range []struct {
+		name string
+		say  func(s *stage)
+		ends bool
+	}{
+		{"no answer", func(*stage) {}, true},
+		{"not the rest of it", func(s *stage) { s.p.say(records(s.head())) }, true},
+		{"a hint for an answer", func(s *stage) { s.p.say(wire.Hint{Digest: [32]byte{1}}) }, true},
+		{"the end", func(s *stage) { s.p.say(wire.End{Digest: s.ana.coop.History().Digest()}) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStage(t)
+			c.say(s)
+			s.now = s.now.Add(answerMax - time.Millisecond)
+			s.ana.r.Tick(s.ana.now())
+			if s.p.listen(); s.p.closed {
+				t.Fatal("closed too early")
+			}
+			s.now = s.now.Add(time.Millisecond)
+			s.ana.r.Tick(s.ana.now())
+			if s.p.listen(); s.p.closed != c.ends {
+				t.Errorf("closed %v, want %v: %v", s.p.closed, c.ends, s.ana.events)
+			}
+		})
+	}
+	t.Run("a part now and then", func(t *testing.T) {
+		s := newStage(t)
+		chi := s.chi.chain()
+		chi.next("note", nil, s.head())
+		for range 5 {
+			s.p.say(records(chi.prev))
+			chi.next("note", nil)
+			s.now = s.now.Add(answerMax - time.Second)
+			s.ana.r.Tick(s.ana.now())
+		}
+		if s.p.listen(); s.p.closed {
+			t.Errorf("closed: %s", s.p.reason())
+		}
+	})
+}
