@@ -34,6 +34,7 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -70,7 +71,7 @@ type Handler interface {
 	Gossip(id replica.SessionID, rs []*record.Record) (pass bool, err error)
 }
 
-// Config is what Start needs.
+// Config is what New needs.
 type Config struct {
 	Seed    [32]byte // of the transport key
 	Secret  [32]byte // the network secret; names the gossip topic
@@ -88,6 +89,7 @@ type Net struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	host    host.Host
+	listen  []ma.Multiaddr
 	gossip  *pubsub.PubSub
 	topic   *pubsub.Topic
 	unrelay pubsub.RelayCancelFunc
@@ -109,11 +111,15 @@ type door struct {
 	pause time.Duration
 }
 
-// Start listens, and begins to look for peers. Errors name the address that
-// cannot be listened on.
-func Start(ctx context.Context, cfg Config) (*Net, error) {
+// New returns a network that does nothing until Start: the node can be told of
+// it before anybody connects. Errors are of what a person typed. Stop ends it.
+func New(ctx context.Context, cfg Config) (*Net, error) {
 	gologshim.SetDefaultHandler(quiet{cfg.Log.Handler()})
 	n := &Net{cfg: cfg, sessions: map[replica.SessionID]*session{}, byPeer: map[peer.ID]*session{}, closed: map[peer.ID]door{}}
+	var err error
+	if n.listen, err = listenAddrs(cfg.Listen); err != nil {
+		return nil, err
+	}
 	n.ctx, n.cancel = context.WithCancel(ctx)
 	if err := n.startHost(); err != nil {
 		n.cancel()
@@ -123,13 +129,25 @@ func Start(ctx context.Context, cfg Config) (*Net, error) {
 		n.Stop()
 		return nil, err
 	}
+	return n, nil
+}
+
+// Start listens, and begins to look for peers. Errors name the address that
+// cannot be listened on.
+func (n *Net) Start() error {
 	n.host.SetStreamHandler(protocolID, n.accept)
 	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { n.connected(c) }})
+	for _, a := range n.listen {
+		// One by one: of several, libp2p is content with any.
+		if err := n.host.Network().Listen(a); err != nil {
+			return fmt.Errorf("cannot listen on %v (is the port taken? choose another with --listen): %w", a, err)
+		}
+	}
 	n.spawn(n.keepDialling)
-	if cfg.MDNS {
+	if n.cfg.MDNS {
 		n.spawn(n.keepDiscovering)
 	}
-	return n, nil
+	return nil
 }
 
 // spawn runs f until it returns; Stop waits for it.
@@ -146,10 +164,6 @@ func (n *Net) startHost() error {
 	if err != nil {
 		return fmt.Errorf("transport key: %w", err)
 	}
-	addrs, err := listenAddrs(n.cfg.Listen)
-	if err != nil {
-		return err
-	}
 	limits := rcmgr.DefaultLimits.AutoScale()
 	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits), rcmgr.WithLimitPerSubnet(
 		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerHost}},
@@ -159,13 +173,14 @@ func (n *Net) startHost() error {
 		return fmt.Errorf("network limits: %w", err)
 	}
 	n.host, err = libp2p.New(
-		libp2p.Identity(key), libp2p.ListenAddrs(addrs...), libp2p.ResourceManager(manager),
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(manager),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.QUICReuse(quicreuse.NewConnManager, quicreuse.DisableReuseport()), // or two nodes would share a port and take each other's peers
 		libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate(), libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(), libp2p.Ping(false), libp2p.UserAgent("coop"),
 	)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %v (is the port taken? choose another with --listen): %w", n.cfg.Listen, err)
+		return err
 	}
 	n.opened, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated))
 	return err

@@ -122,11 +122,14 @@ func start(t *testing.T, name string, change ...func(*options)) *node {
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
 	var err error
-	n.net, err = p2p.Start(ctx, p2p.Config{
+	n.net, err = p2p.New(ctx, p2p.Config{
 		Seed: o.seed, Secret: o.secret, Handler: n, Listen: []string{o.listen}, Addrs: func() []string { return o.addrs },
 		Log: slog.New(slog.DiscardHandler),
 	})
 	n.mu.Unlock()
+	if err == nil {
+		err = n.net.Start()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,17 +354,31 @@ func TestListen(t *testing.T) {
 	for _, c := range []struct{ name, listen, want string }{
 		{"nonsense", "the kitchen", "is no address"},
 		{"a port that is taken", "/ip4/127.0.0.1/tcp/" + port, "is the port taken"},
+		{"a port that is taken, of two", "127.0.0.1:" + port, "is the port taken"},
+		{"a port of another node", portOf(t, addrs), "is the port taken"},
 		{"an address of another computer", "192.0.2.1:4001", "cannot listen"},
 	} {
-		n, err := p2p.Start(context.Background(), p2p.Config{Handler: ana, Listen: []string{c.listen}, Addrs: func() []string { return nil }, Log: slog.New(slog.DiscardHandler)})
+		n, err := p2p.New(context.Background(), p2p.Config{Handler: ana, Listen: []string{c.listen}, Addrs: func() []string { return nil }, Log: slog.New(slog.DiscardHandler)})
 		if err == nil {
-			t.Logf("%s: listens on %q", c.name, n.Addrs())
+			err = n.Start()
 			n.Stop()
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", c.name, err, c.want)
 		}
 	}
+}
+
+// portOf returns the first TCP address of a node, without its peer id.
+func portOf(t *testing.T, addrs string) string {
+	t.Helper()
+	for a := range strings.FieldsSeq(addrs) {
+		if before, _, ok := strings.Cut(a, "/p2p/"); ok && strings.Contains(before, "/tcp/") {
+			return before
+		}
+	}
+	t.Fatalf("no TCP address in %q", addrs)
+	return ""
 }
 
 // stranger is a libp2p host that is no node. Opens says whether it is its turn

@@ -21,6 +21,7 @@ const (
 	byeMax     = 2 * time.Second // for a closed door's reason to arrive
 	pauseFirst = 5 * time.Second // before a peer that closed its door, or got ours, is tried again
 	pauseMax   = 10 * time.Minute
+	doorsMax   = 1024 // closed doors that are remembered: anybody can make one by knocking
 )
 
 // session is one stream with one peer: a goroutine that reads and one that
@@ -299,5 +300,11 @@ func (n *Net) shut(p peer.ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	pause := min(max(2*n.closed[p].pause, pauseFirst), pauseMax)
+	for old := range n.closed {
+		if len(n.closed) < doorsMax {
+			break
+		}
+		delete(n.closed, old)
+	}
 	n.closed[p] = door{until: time.Now().Add(pause), pause: pause}
 }
