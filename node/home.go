@@ -397,6 +397,7 @@ func (n *Node) event(e replica.Event) {
 		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))
 	case replica.EventPulled:
 		n.pulled()
+		n.remember(e.Session) // by now the peer has told all its addresses
 		n.cfg.Log.Debug("pulled", "peer", n.deviceText(e.Device), "records", e.Count)
 	default:
 		n.cfg.Log.Debug("replica", "event", e.Kind, "text", e.Text)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -135,8 +136,11 @@ func proposalShowCmd(t *terminal) *cobra.Command {
 			t.text(p.Text)
 			fmt.Fprintln(t.out, "\nVotes are named and stay visible to all members for ever.")
 			for _, v := range p.Votes {
-				late := map[bool]string{true: " (late)"}[v.Late]
-				fmt.Fprintf(t.out, "  %-8s %s%s  %s\n", v.Option, line(v.Member), late, line(v.Reason))
+				counts := map[bool]string{true: " (late)"}[v.Late]
+				if v.Replaced {
+					counts = " (replaced)"
+				}
+				fmt.Fprintf(t.out, "  %-8s %s%s  %s\n", v.Option, line(v.Member), counts, line(v.Reason))
 			}
 			if len(p.Silent) > 0 {
 				fmt.Fprintf(t.out, "  not yet  %s\n", line(strings.Join(p.Silent, ", ")))
@@ -162,6 +166,28 @@ func (t *terminal) showDraft(c *cobra.Command, id string, notProposal error) err
 	})
 }
 
+// afterVote says how a proposal stands that was just voted on.
+func (t *terminal) afterVote(ctx context.Context, id string) error {
+	if t.quiet || t.json {
+		return nil
+	}
+	var p api.Proposal
+	if err := t.get(ctx, "/v1/proposals/"+url.PathEscape(id), &p); err != nil {
+		return err
+	}
+	var s api.Status
+	if err := t.get(ctx, "/v1/status", &s); err != nil {
+		return err
+	}
+	t.note("  %s: %s", p.Status, tally(p))
+	for _, v := range p.Votes {
+		if v.Member == s.Member && v.Late {
+			t.note("! it was decided before: your vote is shown as late and changes nothing")
+		}
+	}
+	return nil
+}
+
 func voteCmd(t *terminal) *cobra.Command {
 	var in api.VoteIn
 	c := &cobra.Command{
@@ -169,7 +195,10 @@ func voteCmd(t *terminal) *cobra.Command {
 		Long: "Votes on a proposal. Your vote is signed by this device, named, and visible to all\nmembers for ever. While the proposal is open, a new vote replaces your earlier one.",
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Option = a[1]
-			return t.make(c.Context(), "/v1/proposals/"+url.PathEscape(a[0])+"/vote", in, "voted "+a[1])
+			if err := t.make(c.Context(), "/v1/proposals/"+url.PathEscape(a[0])+"/vote", in, "voted "+a[1]); err != nil {
+				return err
+			}
+			return t.afterVote(c.Context(), a[0])
 		},
 	}
 	c.Flags().StringVar(&in.Reason, "reason", "", "why, in a line or two")

@@ -36,7 +36,11 @@ func demoCmd(t *terminal) *cobra.Command {
 		Use: "demo", Short: "Watch three people found a co-op, here, in under a minute", GroupID: "start", Args: args(cobra.NoArgs),
 		Long: "Plays a story with four real nodes on this computer, in a folder that is deleted\nafterwards: three people found a co-op, trade and decide, are cut apart, go on alone,\nmeet again, and hold the same state to the last byte.",
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			d, err := newDemo(c.Context(), t.out)
+			out := t.out
+			if t.json {
+				out = t.err
+			}
+			d, err := newDemo(c.Context(), out)
 			if err != nil {
 				return err
 			}
@@ -50,8 +54,7 @@ func demoCmd(t *terminal) *cobra.Command {
 					err = failure.error
 				}
 			}()
-			d.story()
-			return nil
+			return t.answer(d.story(), func() {})
 		},
 	}
 }
@@ -89,6 +92,9 @@ func (d *demo) end() {
 }
 
 func (d *demo) fail(format string, args ...any) {
+	if d.ctx.Err() != nil {
+		panic(demoFailure{d.ctx.Err()})
+	}
 	panic(demoFailure{fmt.Errorf("the demo failed: "+format, args...)})
 }
 
@@ -278,13 +284,25 @@ func (d *demo) balances(home string) {
 	}
 }
 
+// told is how the story ended.
+type told struct {
+	V     int        `json:"v"`
+	Nodes []toldNode `json:"nodes"`
+}
+
+type toldNode struct {
+	Name    string `json:"name"`
+	Digest  string `json:"digest"`
+	Records int    `json:"records"`
+}
+
 // story is the demo, step by step.
-func (d *demo) story() {
+func (d *demo) story() told {
 	d.found()
 	d.trade()
 	text := d.decide()
 	d.apart(text)
-	d.meet(text)
+	return d.meet(text)
 }
 
 func (d *demo) found() {
@@ -387,7 +405,7 @@ func (d *demo) payments(home string) []api.Payment {
 	return l.Payments
 }
 
-func (d *demo) meet(text string) {
+func (d *demo) meet(text string) told {
 	d.say("11. The houses meet again.")
 	d.connect("chi", "ana")
 	digest := d.equal("ana", "bo", "chi", "phone")
@@ -416,12 +434,15 @@ func (d *demo) meet(text string) {
 	d.balances("phone")
 
 	d.say("12. The digests of the whole state:")
+	end := told{V: api.Version}
 	for _, h := range []string{"ana", "bo", "chi", "phone"} {
 		s := d.status(h)
 		if s.Digest != digest {
 			d.fail("%s has another state", h)
 		}
 		fmt.Fprintf(d.out, "      %-6s %s  %d records\n", h, s.Digest, s.Records)
+		end.Nodes = append(end.Nodes, toldNode{h, s.Digest, s.Records})
 	}
 	d.say("The same to the last byte, and nobody's server was asked.")
+	return end
 }

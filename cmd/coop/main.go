@@ -11,6 +11,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ func run() int {
 	log.SetOutput(io.Discard) // libraries that still use it speak of peers, of whom the node reports
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	t := newTerminal(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	return execute(ctx, t, os.Args[1:])
 }
@@ -64,7 +66,7 @@ Join one:   coop join CODE --as Bo`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&t.home, "home", "", "folder of this co-op on this computer (default: $COOP_HOME, else ~/.local/share/coop/default)")
 	flags.BoolVar(&t.json, "json", false, "answer in JSON, versioned")
-	flags.BoolVar(&t.quiet, "quiet", false, "answer with the id only")
+	flags.BoolVar(&t.quiet, "quiet", false, "answer with ids only")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Begin:"},
 		&cobra.Group{ID: "people", Title: "People:"},
@@ -79,6 +81,10 @@ Join one:   coop join CODE --as Bo`,
 		proposalCmd(t), voteCmd(t),
 		statusCmd(t), logCmd(t), peersCmd(t), syncCmd(t), downCmd(t), demoCmd(t), manCmd(root), exitCodesCmd(),
 	)
+	root.SetHelpCommand(helpCmd(root))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	knowsItsVerbs(root)
 	for _, c := range root.Commands() {
 		knowsItsVerbs(c)
 	}
@@ -96,19 +102,35 @@ func knowsItsVerbs(c *cobra.Command) {
 	}
 	c.Annotations = map[string]string{isGroup: ""}
 	c.Args = cobra.ArbitraryArgs
+	c.SuggestionsMinimumDistance = 2
 	c.RunE = func(c *cobra.Command, a []string) error {
 		if len(a) > 0 {
-			return hintedError{usage("unknown command %q for %q", a[0], c.CommandPath()), "see: " + c.CommandPath() + " --help"}
+			hint := "see: " + c.CommandPath() + " --help"
+			if like := c.SuggestionsFor(a[0]); len(like) > 0 {
+				hint = "did you mean: " + c.CommandPath() + " " + like[0]
+			}
+			return hintedError{usage("unknown command %q for %q", a[0], c.CommandPath()), hint}
 		}
 		return c.Help()
 	}
+}
+
+// helpCmd replaces cobra's, which reports success for what there is not.
+func helpCmd(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]", Short: "What a command does", RunE: func(_ *cobra.Command, a []string) error {
+		c, rest, err := root.Find(a)
+		if err != nil || len(rest) > 0 {
+			return hintedError{usage("there is no command %q", strings.Join(a, " ")), "see: coop --help"}
+		}
+		return c.Help()
+	}}
 }
 
 // args wraps cobra's check of arguments so that a wrong number is wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, a []string) error {
 		if err := check(c, a); err != nil {
-			return usage("%v; usage: %s", err, c.UseLine())
+			return hintedError{usage("%v", err), "usage: " + strings.TrimSuffix(c.UseLine(), " [flags]")}
 		}
 		return nil
 	}

@@ -28,7 +28,7 @@ func writeMan(out io.Writer, root *cobra.Command) error {
 	manFlags(&b, root.PersistentFlags())
 	b.WriteString(".SH COMMANDS\n")
 	manCommands(&b, root)
-	fmt.Fprintf(&b, ".SH EXIT STATUS\n.nf\n%s\n.fi\n", roffText(strings.TrimRight(exitCodesText, "\n")))
+	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n", roffText(exitCodesText))
 	b.WriteString(".SH ENVIRONMENT\n.TP\n.B COOP_HOME\nfolder of the co-op on this computer\n.TP\n.B COOP_LOG\n\"info\" or \"debug\": say more on standard error\n")
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -48,8 +48,10 @@ func manCommands(b *strings.Builder, c *cobra.Command) {
 	}
 }
 
+// describe returns the long text of a command of ours. The ones that print
+// completions come with cobra and describe how shells are set up.
 func describe(c *cobra.Command) string {
-	if c.Long != "" {
+	if c.Long != "" && c.Parent().Name() != "completion" {
 		return c.Long
 	}
 	return c.Short + "."
@@ -63,7 +65,7 @@ func manFlags(b *strings.Builder, flags *pflag.FlagSet) {
 	})
 }
 
-// roff escapes one line, roffText several.
+// roff escapes one line.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n", " ").Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
@@ -72,14 +74,24 @@ func roff(s string) string {
 	return s
 }
 
+// roffText escapes paragraphs. One in which columns are aligned by spaces keeps
+// its lines.
 func roffText(s string) string {
 	var out []string
-	for l := range strings.SplitSeq(s, "\n") {
-		if l == "" {
+	for i, p := range strings.Split(strings.Trim(s, "\n"), "\n\n") {
+		if i > 0 {
 			out = append(out, ".PP")
-			continue
 		}
-		out = append(out, roff(l), ".br")
+		aligned := strings.Contains(p, "  ")
+		if aligned {
+			out = append(out, ".nf")
+		}
+		for l := range strings.SplitSeq(p, "\n") {
+			out = append(out, roff(l))
+		}
+		if aligned {
+			out = append(out, ".fi")
+		}
 	}
 	return strings.Join(out, "\n")
 }

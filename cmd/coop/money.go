@@ -23,7 +23,7 @@ func payCmd(t *terminal) *cobra.Command {
 		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			return t.make(c.Context(), "/v1/payments", in, "paid "+a[0]+" "+a[1], "coop ledger show")
+			return t.make(c.Context(), "/v1/payments", in, "paid "+a[0]+" "+a[1], "it is theirs once they accept it; to take it back until then: coop cancel ID")
 		},
 	}
 	paymentFlags(c, &in)
@@ -114,11 +114,15 @@ func (t *terminal) showLedger(c *cobra.Command, who string) error {
 		for _, b := range out.Balances {
 			rows = append(rows, []string{line(b.Who), b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
 		}
-		t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
+		if !t.quiet {
+			t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
+		}
 		if len(out.Payments) == 0 {
 			return
 		}
-		fmt.Fprintln(t.out)
+		if !t.quiet {
+			fmt.Fprintln(t.out)
+		}
 		rows = nil
 		for _, p := range out.Payments {
 			rows = append(rows, t.paymentRow(p))

@@ -148,6 +148,9 @@ func readHours(text string, hours *int) error {
 }
 
 func (t *terminal) invite(c *cobra.Command, in api.InviteIn, next string) error {
+	if !t.running() {
+		t.note("! no node runs here: start `coop up` first, so that the code says where to find you")
+	}
 	var out api.Invite
 	if err := t.post(c.Context(), "/v1/invites", in, &out); err != nil {
 		return err
@@ -180,6 +183,26 @@ func deviceCmd(t *terminal) *cobra.Command {
 	revoke := &cobra.Command{Use: "revoke NAME", Short: "Take a lost or stolen computer out", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
 		return t.make(c.Context(), "/v1/devices/"+url.PathEscape(a[0])+"/revoke", struct{}{}, "revoked "+a[0])
 	}}
-	c.AddCommand(invite, list, revoke)
+	c.AddCommand(invite, list, revoke, deviceTrustCmd(t))
+	return c
+}
+
+func deviceTrustCmd(t *terminal) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "trust --yes", Short: "Sign again with a home that was copied or put back", Args: args(cobra.NoArgs),
+		Long: "A home that was copied, moved or put back from a backup signs nothing until another\ncomputer of the co-op has said what it knows. This says that you are sure: no other copy\nof the home has signed more, and none will. If one does, the device is lost to both.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !yes {
+				return usage("if another copy of this home is used too, the device is lost to both: say --yes if none is")
+			}
+			var out api.Made
+			if err := t.post(c.Context(), "/v1/devices/trust", struct{}{}, &out); err != nil {
+				return err
+			}
+			return t.answer(map[string]any{"v": api.Version}, func() { t.note("✓ this computer signs") })
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "no other copy of this home is used")
 	return c
 }

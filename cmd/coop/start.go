@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -187,7 +188,7 @@ func foundCmd(t *terminal) *cobra.Command {
 			return t.begin(func(home *keys.Home, s *store.Store) (string, error) {
 				return node.Found(home, func(r *record.Record) error { return s.Append([]*record.Record{r}) }, in, t.now())
 			}, func(home *keys.Home) string { return home.Secrets().Coop.String() },
-				in.Name+" is founded", "coop up", "coop invite")
+				in.Name+" is founded", "coop up", "in another terminal: coop invite")
 		},
 	}
 	fs := c.Flags()
@@ -229,9 +230,7 @@ func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err 
 		}
 		fmt.Fprintf(t.err, "✓ %s\n", did)
 		t.showWords(words)
-		for _, n := range next {
-			fmt.Fprintf(t.err, "  %s\n", n)
-		}
+		t.next(strings.NewReplacer(), next)
 	})
 }
 
@@ -284,6 +283,7 @@ func (f *network) bind(c *cobra.Command) {
 
 func upCmd(t *terminal) *cobra.Command {
 	var f network
+	var trust bool
 	c := &cobra.Command{
 		Use: "up", Short: "Run the node until it is stopped", GroupID: "start", Args: args(cobra.NoArgs),
 		Long: "Runs the node in the foreground: it syncs with the other members' nodes and answers\nthe other commands. It prints a line that begins with \"ready\". Stop it with Ctrl-C\nor `coop down`; what was acknowledged is on the disk.",
@@ -293,17 +293,37 @@ func upCmd(t *terminal) *cobra.Command {
 				return err
 			}
 			return t.serve(c.Context(), dir, f, func(s *served) error {
-				for _, a := range s.net.Addrs() {
-					t.note("  listening on %s", a)
+				if trust {
+					if err := s.node.TrustHome(s.stopped); err != nil {
+						return err
+					}
 				}
-				fmt.Fprintf(t.out, "ready %s\n", dir)
+				if err := t.ready(s, dir); err != nil {
+					return err
+				}
 				<-s.stopped.Done()
 				return nil
 			})
 		},
 	}
 	f.bind(c)
+	c.Flags().BoolVar(&trust, "trust-home", false, "sign although this home was copied, moved or put back from a backup; see: coop device trust --help")
 	return c
+}
+
+// ready says that the node runs, and where it can be reached.
+func (t *terminal) ready(s *served, dir string) error {
+	addrs := s.net.Addrs()
+	return t.answer(map[string]any{"v": api.Version, "ready": true, "home": dir, "addrs": addrs}, func() {
+		for _, a := range addrs {
+			t.note("  listening on %s", a)
+		}
+		v, err := s.node.View(s.stopped)
+		if err == nil && v.Broken != nil {
+			t.note("! %v", v.Broken)
+		}
+		fmt.Fprintf(t.out, "ready %s\n", dir)
+	})
 }
 
 func joinCmd(t *terminal) *cobra.Command {
@@ -356,7 +376,7 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 		}
 		if v.Joined && v.Me.ID != (record.ID{}) {
 			t.note("✓ you are in %s, as %s", v.State.People.Name, v.Me.Status)
-			t.note("  coop up")
+			t.next(strings.NewReplacer(), []string{"coop up"})
 			return nil
 		}
 		waits := "waiting for somebody of the co-op on this network or at the addresses of the code. You can leave this open."
@@ -406,11 +426,16 @@ func (t *terminal) serve(ctx context.Context, dir string, f network, during func
 		return err
 	}
 	defer s.net.Stop()
-	listener, err := listenSocket(keys.Socket(dir))
+	listener, err := api.Listen(keys.Socket(dir))
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: api.New(p.node, stop), ReadHeaderTimeout: 10 * time.Second}
+	calls, endCalls := context.WithCancel(context.Background())
+	server := &http.Server{
+		Handler: api.New(p.node, stop), ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return calls },
+	}
+	server.RegisterOnShutdown(endCalls) // those who follow the log would never leave
 	go server.Serve(listener)
 	defer func() {
 		closing, done := context.WithTimeout(context.Background(), 2*time.Second)
@@ -430,14 +455,24 @@ func (t *terminal) startNetwork(ctx context.Context, p parts, f network) (*p2p.N
 	if err != nil {
 		return nil, err
 	}
-	net, err := p2p.Start(ctx, p2p.Config{
+	net, err := p2p.New(ctx, p2p.Config{
 		Seed: secrets.Transport, Secret: secrets.Network, Handler: p.node, Listen: listen, MDNS: !f.noMDNS, Log: t.logger(),
 		Addrs: p.node.KnownAddrs,
 	})
+	if errors.Is(err, p2p.ErrAddr) {
+		return nil, usage("%v", err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return net, p.node.Attach(net)
+	if err = p.node.Attach(net); err == nil {
+		err = net.Start()
+	}
+	if err != nil {
+		net.Stop()
+		return nil, err
+	}
+	return net, nil
 }
 
 func (t *terminal) listenOn(home *keys.Home, f network) ([]string, error) {
@@ -457,18 +492,4 @@ func (t *terminal) listenOn(home *keys.Home, f network) ([]string, error) {
 		}
 	}
 	return []string{fmt.Sprintf("0.0.0.0:%d", port), fmt.Sprintf("[::]:%d", port)}, nil
-}
-
-// listenSocket listens on the node's socket, which only its owner can open. A
-// socket that is left of a node that was killed is in nobody's use: the home's
-// lock is ours.
-func listenSocket(path string) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("the node's socket: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, hintedError{fmt.Errorf("the node's socket: %w", err), "the path of a home must be shorter than about 90 characters: use another --home"}
-	}
-	return l, os.Chmod(path, 0o600)
 }

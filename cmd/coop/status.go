@@ -29,6 +29,9 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	if !s.Joined {
 		fmt.Fprintln(t.out, "not admitted yet")
+		if s.Waits == "" && len(s.Peers) == 0 {
+			s.Waits = "somebody of the co-op; leave `coop up` running, or say `coop join` again"
+		}
 		t.fields("waits for", s.Waits, "device", s.Device)
 		return
 	}
@@ -89,13 +92,16 @@ func syncWord(s api.Status) string {
 	case left > 0:
 		return fmt.Sprintf("syncing, %d records left", left)
 	case equal == live:
-		return fmt.Sprintf("up to date with %d peers", live)
+		return fmt.Sprintf("up to date with %s", count(live, "peer"))
 	}
 	return fmt.Sprintf("syncing with %d of %d peers", live-equal, live)
 }
 
 func peersCmd(t *terminal) *cobra.Command {
 	return &cobra.Command{Use: "peers", Short: "Whom this node is connected to, and its own addresses", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		if !t.running() {
+			return notRunning()
+		}
 		var s api.Status
 		if err := t.get(c.Context(), "/v1/status", &s); err != nil {
 			return err
@@ -133,6 +139,9 @@ func logCmd(t *terminal) *cobra.Command {
 	var follow bool
 	c := &cobra.Command{Use: "log", Short: "All records, in the order in which they came here", GroupID: "node", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
 		if follow {
+			if !t.running() {
+				return notRunning()
+			}
 			return t.follow(c.Context())
 		}
 		var out api.Log
@@ -156,6 +165,12 @@ func (t *terminal) logRow(e api.LogEntry) []string {
 	return []string{t.id(e.ID.String()), t.when(e.Time), line(e.Author), line(e.Device), e.Kind, state, line(e.Problem)}
 }
 
+// followed is one entry of a log that is followed.
+type followed struct {
+	V int `json:"v"`
+	api.LogEntry
+}
+
 func (t *terminal) follow(ctx context.Context) error {
 	client, done, err := t.connect(ctx)
 	if err != nil {
@@ -163,7 +178,7 @@ func (t *terminal) follow(ctx context.Context) error {
 	}
 	defer done()
 	return client.Follow(ctx, 0, func(e api.LogEntry) error {
-		return t.answer(e, func() { fmt.Fprintln(t.out, strings.Join(t.logRow(e), "\t")) })
+		return t.answer(followed{api.Version, e}, func() { fmt.Fprintln(t.out, strings.Join(t.logRow(e), "\t")) })
 	})
 }
 
@@ -185,7 +200,7 @@ func syncCmd(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.answer(out, func() { t.note("✓ %d peers, of them %d hold the same records as this node", out.Peers, out.Equal) })
+			return t.answer(out, func() { t.note("✓ %s; with the same records as this node: %d", count(out.Peers, "peer"), out.Equal) })
 		},
 	}
 	c.Flags().BoolVar(&wait, "wait", false, "until at least one peer is there and all hold the same records")
@@ -201,7 +216,7 @@ func (t *terminal) syncOnce(ctx context.Context, in api.SyncIn, wait bool, atMos
 			return out, err
 		}
 		if t.now().After(end) {
-			return out, &pendingError{fmt.Sprintf("after %s %d of %d peers hold the same records: is another computer of the co-op on, and on this network?", atMost, out.Equal, out.Peers)}
+			return out, &pendingError{fmt.Sprintf("after %s this node is with %s, and %d of them hold the same records: is another computer of the co-op on, and on this network?", atMost, count(out.Peers, "peer"), out.Equal)}
 		}
 		select {
 		case <-ctx.Done():

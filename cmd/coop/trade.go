@@ -98,7 +98,11 @@ func (t *terminal) expiry(s string) (int64, error) {
 		return t.now().Add(d).UnixMilli(), nil
 	}
 	if day, err := time.ParseInLocation(time.DateOnly, s, time.Local); err == nil {
-		return day.AddDate(0, 0, 1).UnixMilli(), nil
+		over := day.AddDate(0, 0, 1)
+		if over.Before(t.now()) {
+			return 0, usage("%s is over already", s)
+		}
+		return over.UnixMilli(), nil
 	}
 	return 0, usage("%q is no time: write 30d, 12h, 2027-01-31 or never", s)
 }
@@ -182,10 +186,10 @@ func listingListCmd(t *terminal) *cobra.Command {
 			return t.answer(out, func() {
 				var rows [][]string
 				for _, l := range out.Listings {
-					rows = append(rows, []string{t.id(l.ID.String()), l.Kind, line(l.Title), line(l.Price), line(l.Category), line(l.Owner), l.Status})
+					rows = append(rows, []string{t.id(l.ID.String()), l.Kind, line(l.Title), line(l.Price), line(l.Category), line(l.Owner), t.listingStatus(l)})
 				}
 				t.table([]string{"ID", "KIND", "TITLE", "PRICE", "CATEGORY", "BY", "STATUS"}, rows)
-				t.note("%d listings", len(rows))
+				t.note("%s", count(len(rows), "listing"))
 			})
 		},
 	}
@@ -194,6 +198,14 @@ func listingListCmd(t *terminal) *cobra.Command {
 	c.Flags().BoolVar(&mine, "mine", false, "only yours")
 	c.Flags().BoolVar(&all, "all", false, "also those that are closed or over")
 	return c
+}
+
+// listingStatus says whether a listing is open, closed, or over by itself.
+func (t *terminal) listingStatus(l api.Listing) string {
+	if l.Status == "open" && l.Expires != nil && l.Expires.Before(t.now()) {
+		return "over"
+	}
+	return l.Status
 }
 
 func listingShowCmd(t *terminal) *cobra.Command {
@@ -208,7 +220,7 @@ func listingShowCmd(t *terminal) *cobra.Command {
 		return t.answer(l, func() {
 			fmt.Fprintf(t.out, "%s: %s\n", l.Kind, line(l.Title))
 			t.fields("price", l.Price, "quantity", l.Quantity, "category", l.Category, "tags", strings.Join(l.Tags, ", "), "place", l.Place,
-				"by", l.Owner, "status", l.Status, "expires", t.whenSet(l.Expires), "id", l.ID.String())
+				"by", l.Owner, "status", t.listingStatus(l.Listing), "expires", t.whenSet(l.Expires), "id", l.ID.String())
 			t.text(l.Text)
 			t.comments(l.Comments)
 		})
@@ -274,7 +286,7 @@ place, expires, status. A price that names no unit of money is in --unit.`,
 						fmt.Fprintln(t.out, id)
 					}
 				}
-				t.note("✓ %d listings imported", len(out.IDs))
+				t.note("✓ %s imported", count(len(out.IDs), "listing"))
 			})
 		},
 	}

@@ -43,10 +43,10 @@ const (
 const exitCodesText = `0    done
 1    failed for a reason of this computer, such as a full disk
 2    wrong usage, or what was typed cannot be read
-3    there is nothing of that name or id
+3    there is nothing of that name or id, or more than one thing
 4    the node is not running, or this home is locked by another program
 5    refused by the rules of the co-op
-8    still pending when the time was over
+8    still pending: not admitted yet, or nobody reached in time
 130  interrupted
 `
 
@@ -108,7 +108,7 @@ func exitStatus(err error) int {
 		}[answer.Code]
 	case errors.Is(err, store.ErrLocked), errors.Is(err, keys.ErrLocked):
 		return exitUnavailable
-	case strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.Is(err, keys.ErrExists):
 		return exitUsage
 	}
 	return exitFailed
@@ -178,14 +178,26 @@ func (t *terminal) made(m api.Made, done string, next ...string) error {
 			done += " (not in the minutes yet)"
 		}
 		fmt.Fprintf(t.err, "✓ %s\n", done)
-		for _, n := range next {
-			fmt.Fprintf(t.err, "  %s\n", n)
-		}
+		t.next(strings.NewReplacer(" ID", " "+m.ID.Short()), next)
 	})
 }
 
-// table prints rows under a heading.
+// next says what can be done now.
+func (t *terminal) next(names *strings.Replacer, steps []string) {
+	for _, s := range steps {
+		t.note("  next: %s", names.Replace(s))
+	}
+}
+
+// table prints rows under a heading. Quietly it prints their first column alone:
+// ids, or the names of what has none.
 func (t *terminal) table(head []string, rows [][]string) {
+	if t.quiet {
+		for _, r := range rows {
+			fmt.Fprintln(t.out, r[0])
+		}
+		return
+	}
 	if !t.tty {
 		for _, r := range rows {
 			fmt.Fprintln(t.out, strings.Join(r, "\t"))
@@ -202,7 +214,7 @@ func (t *terminal) table(head []string, rows [][]string) {
 
 // id shortens an id for people.
 func (t *terminal) id(full string) string {
-	if t.tty && len(full) > 8 {
+	if t.tty && !t.quiet && len(full) > 8 {
 		return full[:8]
 	}
 	return full
@@ -214,6 +226,14 @@ func (t *terminal) when(at time.Time) string {
 		return humanize.RelTime(at, t.now(), "ago", "from now")
 	}
 	return at.UTC().Format(time.RFC3339)
+}
+
+// count writes how many there are of something.
+func count(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }
 
 // line makes one line of what a member wrote: it must not move the cursor.

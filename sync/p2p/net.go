@@ -257,10 +257,12 @@ func (n *Net) PeerAddrs(id replica.SessionID) []string {
 		return nil
 	}
 	var addrs []string
-	for _, a := range n.host.Peerstore().Addrs(s.peer) {
-		addrs = append(addrs, a.String()+"/p2p/"+s.peer.String())
+	// Where it is right now comes first: a young connection's peer has not told more.
+	for _, a := range append([]ma.Multiaddr{s.stream.Conn().RemoteMultiaddr()}, n.host.Peerstore().Addrs(s.peer)...) {
+		if text := a.String() + "/p2p/" + s.peer.String(); !slices.Contains(addrs, text) {
+			addrs = append(addrs, text)
+		}
 	}
-	slices.Sort(addrs)
 	return addrs[:min(len(addrs), addrsPerPeer)]
 }
 

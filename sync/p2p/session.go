@@ -1,8 +1,10 @@
 package p2p
 
 import (
+	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -11,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/multiformats/go-multistream"
 
 	"coop/sync/replica"
 	"coop/sync/wire"
@@ -66,13 +69,45 @@ func (n *Net) open(p peer.ID) {
 		if busy || n.ctx.Err() != nil {
 			return
 		}
-		stream, err := n.host.NewStream(n.ctx, p, protocolID)
+		stream, err := n.newStream(p)
 		if err != nil {
 			n.cfg.Log.Debug("no stream", "peer", p, "error", err)
+			n.reopen(p)
 			return
 		}
 		n.begin(stream, true)
 	})
+}
+
+// newStream opens a stream on the newest connection with a peer. libp2p would
+// choose, and of a computer that was switched off without a word the older
+// connection lives on for a while.
+func (n *Net) newStream(p peer.ID) (network.Stream, error) {
+	conns := n.host.Network().ConnsToPeer(p)
+	if len(conns) == 0 {
+		return nil, network.ErrNoConn
+	}
+	c := slices.MaxFunc(conns, func(a, b network.Conn) int { return a.Stat().Opened.Compare(b.Stat().Opened) })
+	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+	defer cancel()
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.SetProtocol(protocolID); err == nil {
+		err = s.SetDeadline(time.Now().Add(dialTimeout))
+	}
+	if err == nil {
+		err = multistream.SelectProtoOrFail(protocolID, s)
+	}
+	if err == nil {
+		err = s.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = s.Reset()
+		return nil, err
+	}
+	return s, nil
 }
 
 // accept takes a stream that the peer opened.
@@ -119,31 +154,31 @@ func (n *Net) end(s *session) {
 	n.mu.Unlock()
 	_ = s.stream.Reset()
 	n.cfg.Handler.Disconnected(s.id)
-	if !s.stream.Conn().IsClosed() {
-		n.reopen(s)
+	if s.stream.Conn().IsClosed() {
+		return
 	}
-}
-
-// reopen begins anew, after a pause, with a peer that is still connected: the
-// session ended because one of the two could not go on. Where it had not come
-// to a welcome, the pause grows.
-func (n *Net) reopen(s *session) {
 	n.mu.Lock()
 	live := s.live
 	n.mu.Unlock()
 	if !live && !n.resting(s.peer) {
-		n.shut(s.peer)
+		n.shut(s.peer) // it did not come to a welcome: the pause grows
 	}
+	n.reopen(s.peer)
+}
+
+// reopen begins anew, after a pause, with a peer that is still connected: the
+// session ended because one of the two could not go on.
+func (n *Net) reopen(p peer.ID) {
 	n.spawn(func() {
-		for pause := dialFirst; pause > 0; pause = n.rests(s.peer) {
+		for pause := dialFirst; pause > 0; pause = n.rests(p) {
 			select {
 			case <-n.ctx.Done():
 				return
 			case <-time.After(pause):
 			}
 		}
-		if n.host.Network().Connectedness(s.peer) == network.Connected {
-			n.open(s.peer)
+		if n.host.Network().Connectedness(p) == network.Connected {
+			n.open(p)
 		}
 	})
 }
