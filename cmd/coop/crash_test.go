@@ -114,6 +114,9 @@ func (h harm) up(home string) *exec.Cmd {
 	h.t.Cleanup(func() {
 		c.Process.Kill()
 		c.Wait()
+		if h.t.Failed() {
+			h.t.Logf("%s said:\n%s", home, errs)
+		}
 	})
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "ready") {
 		c.Wait()

@@ -283,7 +283,6 @@ func (f *network) bind(c *cobra.Command) {
 
 func upCmd(t *terminal) *cobra.Command {
 	var f network
-	var trust bool
 	c := &cobra.Command{
 		Use: "up", Short: "Run the node until it is stopped", GroupID: "start", Args: args(cobra.NoArgs),
 		Long: "Runs the node in the foreground: it syncs with the other members' nodes and answers\nthe other commands. It prints a line that begins with \"ready\". Stop it with Ctrl-C\nor `coop down`; what was acknowledged is on the disk.",
@@ -293,11 +292,6 @@ func upCmd(t *terminal) *cobra.Command {
 				return err
 			}
 			return t.serve(c.Context(), dir, f, func(s *served) error {
-				if trust {
-					if err := s.node.TrustHome(s.stopped); err != nil {
-						return err
-					}
-				}
 				if err := t.ready(s, dir); err != nil {
 					return err
 				}
@@ -307,7 +301,6 @@ func upCmd(t *terminal) *cobra.Command {
 		},
 	}
 	f.bind(c)
-	c.Flags().BoolVar(&trust, "trust-home", false, "sign although this home was copied, moved or put back from a backup; see: coop device trust --help")
 	return c
 }
 

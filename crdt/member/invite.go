@@ -2,9 +2,11 @@ package member
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"coop/crdt/record"
@@ -77,10 +79,28 @@ func (i Invite) Check() error {
 	return nil
 }
 
-// String returns the code: "coop1", then base32 of the invite and a checksum.
+// String returns the code: "coop1", then base32 of the deflated invite and a
+// checksum. A code is typed, and half of an invite are zeros and one peer's
+// addresses.
 func (i Invite) String() string {
-	b := record.Marshal(i)
-	return invitePrefix + inviteText.EncodeToString(append(b, inviteSum(b)...))
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(record.Marshal(i))
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("member: " + err.Error()) // a buffer takes everything
+	}
+	return invitePrefix + inviteText.EncodeToString(append(b.Bytes(), inviteSum(b.Bytes())...))
+}
+
+// inflate returns the invite in a code. One that would be longer than any
+// invite is cut off, and so cannot be read.
+func inflate(b []byte) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), MaxInviteLen))
 }
 
 func inviteSum(b []byte) []byte {
@@ -119,7 +139,10 @@ func ParseInvite(s string) (Invite, error) {
 		return Invite{}, errors.New("the invite code was cut off or has a typo: its checksum does not match; copy or type it again")
 	}
 	var i Invite
-	if err := record.Unmarshal(b, &i); err != nil {
+	if b, err = inflate(b); err == nil {
+		err = record.Unmarshal(b, &i)
+	}
+	if err != nil {
 		return Invite{}, errors.New("the invite code is of another version of coop: update, or ask for a new code")
 	}
 	if err := i.Check(); err != nil {

@@ -1,6 +1,8 @@
 package member_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/base32"
 	"slices"
 	"strings"
@@ -77,6 +79,11 @@ func TestInviteTypos(t *testing.T) {
 func TestWrongInvites(t *testing.T) {
 	// sealed gives bytes the form of a code, checksum and all.
 	sealed := func(b []byte) string {
+		var packed bytes.Buffer
+		w, _ := flate.NewWriter(&packed, flate.BestCompression)
+		w.Write(b)
+		w.Close()
+		b = packed.Bytes()
 		sum := record.Domain("coop/1 invite\x00").Hash(b)
 		return "coop1" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(append(slices.Clone(b), sum[:5]...)))
 	}
@@ -99,6 +106,7 @@ func TestWrongInvites(t *testing.T) {
 		"a whole file":      {"coop1" + text(3*member.MaxInviteLen), "too long"},
 		"too long":          {"coop1" + text(member.MaxInviteLen+1), "too long"},
 		"another version":   {sealed([]byte{0x81, 0x01}), "update"},
+		"a bomb":            {sealed(make([]byte, 1<<20)), "update"},
 		"no name":           {with(func(i *member.Invite) { i.CoopName = "" }), "not usable"},
 		"nine addresses":    {with(func(i *member.Invite) { i.Addrs = slices.Repeat([]string{"a"}, 9) }), "9 addresses"},
 		"empty address":     {with(func(i *member.Invite) { i.Addrs = []string{""} }), "address"},
