@@ -44,27 +44,31 @@ type session struct {
 // those it had before are dead, though nothing has told us yet: it was killed,
 // or its cable was cut.
 func (n *Net) connected(c network.Conn) {
-	p := c.RemotePeer()
+	p, crossed := c.RemotePeer(), false
 	if c.Stat().Direction == network.DirInbound {
 		for _, old := range n.host.Network().ConnsToPeer(p) {
-			crossed := old.Stat().Direction == network.DirOutbound && c.Stat().Opened.Sub(old.Stat().Opened) < crossMax
-			if old != c && !crossed {
+			switch {
+			case old == c:
+			case old.Stat().Direction == network.DirOutbound && c.Stat().Opened.Sub(old.Stat().Opened) < crossMax:
+				crossed = true // or the peer started again at once: the new one lives for sure
+			default:
 				_ = old.Close()
 			}
 		}
 	}
-	n.open(p)
+	n.open(p, crossed)
 }
 
-// open opens the stream to a connected peer, if it is this side's to open.
-func (n *Net) open(p peer.ID) {
+// open opens the stream to a connected peer, if it is this side's to open;
+// anew, also where there seems to be one.
+func (n *Net) open(p peer.ID, anew bool) {
 	if n.host.ID() > p {
 		return
 	}
 	n.spawn(func() {
 		n.mu.Lock()
 		s, busy := n.byPeer[p]
-		busy = busy && !s.stream.Conn().IsClosed()
+		busy = busy && !anew && !s.stream.Conn().IsClosed()
 		n.mu.Unlock()
 		if busy || n.ctx.Err() != nil {
 			return
@@ -178,7 +182,7 @@ func (n *Net) reopen(p peer.ID) {
 			}
 		}
 		if n.host.Network().Connectedness(p) == network.Connected {
-			n.open(p)
+			n.open(p, false)
 		}
 	})
 }
