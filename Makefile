@@ -34,8 +34,8 @@ lint:
 race: ## the packages with goroutines, under the race detector
 	$(GO) test -race -short ./crdt/table ./node/... ./sync/... ./ui/...
 
-sim: ## SEEDS simulated co-ops
-	$(GO) test ./sync/simnet -run Seeds -seeds $(SEEDS) -v
+sim: ## SEEDS simulated co-ops of 30 days each
+	$(GO) test ./sync/simnet -run Seeds -seeds $(SEEDS) -days 30 -timeout 60m
 
 fuzz: ## every decoder of foreign bytes, FUZZ each
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \

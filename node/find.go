@@ -130,6 +130,34 @@ func findAbout(s *coop.State, typed string) (record.ID, error) {
 	return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no proposal %s", typed)}
 }
 
+// Export returns a document as a standard Automerge file, with its whole
+// history: a listing, or a text by its own id or its proposal's.
+func (n *Node) Export(ctx context.Context, typed string) (id record.ID, file []byte, err error) {
+	asked := n.ask(ctx, func() {
+		if id, err = findDocument(n.coop.State(), typed); err == nil {
+			file, err = n.coop.Library().Save(id)
+		}
+	})
+	return id, file, cmp.Or(asked, err)
+}
+
+func findDocument(s *coop.State, typed string) (record.ID, error) {
+	if l, err := FindListing(s, typed); err == nil {
+		return l.ID, nil
+	}
+	if t, err := FindText(s, typed); err == nil {
+		return t.ID, nil
+	}
+	p, err := FindProposal(s, typed)
+	if err != nil {
+		return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no text %s", typed)}
+	}
+	if p.Doc == (record.ID{}) {
+		return record.ID{}, &NotFound{"that proposal has no text"}
+	}
+	return p.Doc, nil
+}
+
 // InOrder sorts records: what answers another stands below it.
 func (n *Node) InOrder(ctx context.Context, ids []record.ID) error {
 	return n.ask(ctx, func() {

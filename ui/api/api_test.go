@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -172,6 +173,9 @@ func TestRoutes(t *testing.T) {
 	same()
 	bo.make(t, "/v1/comments/"+apples, `{"text":"how many?"}`)
 	same()
+	if d := ask[api.Document](t, ana, "/v1/documents/"+apples); d.ID.String() != apples || !bytes.Contains(d.Automerge, []byte("red ones")) {
+		t.Errorf("document: got %s, %d bytes", d.ID, len(d.Automerge))
+	}
 	l := ask[api.Listing](t, ana, "/v1/listings/"+apples)
 	if l.Title != "Apples" || l.Text != "red ones" || l.Price != "2 hour/kg" || !l.Mine || l.Owner != "Ana" || len(l.Comments) != 1 || l.Comments[0].Author != "Bo" {
 		t.Errorf("listing: got %+v", l)

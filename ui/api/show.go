@@ -210,6 +210,14 @@ func (s *Server) listings(r *http.Request) (any, error) {
 	return out, nil
 }
 
+func (s *Server) document(r *http.Request) (any, error) {
+	id, file, err := s.node.Export(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return Document{V: Version, ID: id, Automerge: file}, nil
+}
+
 func (s *Server) listing(r *http.Request) (any, error) {
 	v, err := s.view(r)
 	if err != nil {

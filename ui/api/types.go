@@ -316,3 +316,10 @@ type (
 		Name string `json:"name"`
 	}
 )
+
+// Document is a listing or a text as a standard Automerge file.
+type Document struct {
+	V         int       `json:"v"`
+	ID        record.ID `json:"id"`
+	Automerge []byte    `json:"automerge"`
+}
