@@ -268,3 +268,23 @@ func TestStatusFields(t *testing.T) {
 		}
 	}
 }
+
+// TestThreats holds that every test that docs/security.md names is there.
+func TestThreats(t *testing.T) {
+	named := regexp.MustCompile("`([a-z0-9/]+) ((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "docs/security.md"), -1)
+	if len(named) < 50 {
+		t.Fatalf("only %d tests are named", len(named))
+	}
+	for _, m := range named {
+		files, err := filepath.Glob(filepath.Join("..", "..", m[1], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(f string) bool {
+			b, err := os.ReadFile(f)
+			return err == nil && bytes.Contains(b, []byte("func "+m[2]+"("))
+		}) {
+			t.Errorf("there is no %s in %s", m[2], m[1])
+		}
+	}
+}
