@@ -141,6 +141,13 @@ func (n *Node) Export(ctx context.Context, typed string) (id record.ID, file []b
 	return id, file, cmp.Or(asked, err)
 }
 
+// Evidence returns a file with which others check what the minutes say, without
+// this node: see coop.Audit.
+func (n *Node) Evidence(ctx context.Context, subject string) (file []byte, err error) {
+	err = n.ask(ctx, func() { file = n.coop.Evidence(subject) })
+	return file, err
+}
+
 func findDocument(s *coop.State, typed string) (record.ID, error) {
 	if l, err := FindListing(s, typed); err == nil {
 		return l.ID, nil

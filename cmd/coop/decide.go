@@ -127,27 +127,32 @@ func proposalShowCmd(t *terminal) *cobra.Command {
 			return t.showDraft(c, a[0], err)
 		}
 		return t.answer(p, func() {
-			fmt.Fprintf(t.out, "%s\n", line(p.Title))
-			t.fields("status", p.Status, "rule", p.Rule, "votes", tally(p.Proposal), "by", p.Author, "opened", t.when(p.Opened),
-				"closes", t.whenSet(p.ClosesAt), "waits", p.Waits, "id", p.ID.String())
-			for _, e := range p.Effects {
-				t.fields("effect", e.Text, "failed", e.Failed)
-			}
-			t.text(p.Text)
-			fmt.Fprintln(t.out, "\nVotes are named and stay visible to all members for ever.")
-			for _, v := range p.Votes {
-				counts := map[bool]string{true: " (late)"}[v.Late]
-				if v.Replaced {
-					counts = " (replaced)"
-				}
-				fmt.Fprintf(t.out, "  %-8s %s%s  %s\n", v.Option, line(v.Member), counts, line(v.Reason))
-			}
-			if len(p.Silent) > 0 {
-				fmt.Fprintf(t.out, "  not yet  %s\n", line(strings.Join(p.Silent, ", ")))
-			}
+			t.proposal(p.Proposal)
 			t.comments(p.Comments)
 		})
 	}}
+}
+
+// proposal prints a proposal with its votes.
+func (t *terminal) proposal(p api.Proposal) {
+	fmt.Fprintf(t.out, "%s\n", line(p.Title))
+	t.fields("status", p.Status, "rule", p.Rule, "votes", tally(p), "by", p.Author, "opened", t.when(p.Opened),
+		"closes", t.whenSet(p.ClosesAt), "waits", p.Waits, "id", p.ID.String())
+	for _, e := range p.Effects {
+		t.fields("effect", e.Text, "failed", e.Failed)
+	}
+	t.text(p.Text)
+	fmt.Fprintln(t.out, "\nVotes are named and stay visible to all members for ever.")
+	for _, v := range p.Votes {
+		counts := map[bool]string{true: " (late)"}[v.Late]
+		if v.Replaced {
+			counts = " (replaced)"
+		}
+		fmt.Fprintf(t.out, "  %-8s %s%s  %s\n", v.Option, line(v.Member), counts, line(v.Reason))
+	}
+	if len(p.Silent) > 0 {
+		fmt.Fprintf(t.out, "  not yet  %s\n", line(strings.Join(p.Silent, ", ")))
+	}
 }
 
 // showDraft shows what is no proposal yet.

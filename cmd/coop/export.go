@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +14,7 @@ import (
 )
 
 func exportCmd(t *terminal) *cobra.Command {
-	c := &cobra.Command{Use: "export", Short: "Take things out of the co-op, in files other programs read", GroupID: "node"}
+	c := &cobra.Command{Use: "export", Short: "Take things out of the co-op, in files", GroupID: "node"}
 	c.AddCommand(&cobra.Command{
 		Use: "document ID FILE", Short: "Write a listing or a text as a standard Automerge file", Args: args(cobra.ExactArgs(2)),
 		Long: "Writes the document with its whole history in Automerge's own format, which other\nprograms open. ID is that of a listing, a draft or a proposal. FILE must not exist; - is\nstandard output.",
@@ -21,17 +23,42 @@ func exportCmd(t *terminal) *cobra.Command {
 			if err := t.get(c.Context(), "/v1/documents/"+url.PathEscape(a[0]), &d); err != nil {
 				return err
 			}
-			if a[1] == "-" {
-				_, err := t.out.Write(d.Automerge)
-				return err
-			}
-			if err := writeNew(a[1], d.Automerge); err != nil {
-				return err
-			}
-			return t.answer(api.Made{V: api.Version, ID: d.ID}, func() { t.note("✓ written to " + a[1]) })
+			return t.export(a[1], d.Automerge)
 		},
+	}, &cobra.Command{
+		Use: "decision ID FILE", Short: "Write what anybody needs to check a decision", Args: args(cobra.ExactArgs(2)),
+		Long: exportEvidence,
+		RunE: func(c *cobra.Command, a []string) error {
+			return t.exportEvidence(c, "?decision="+url.QueryEscape(a[0]), a[1])
+		},
+	}, &cobra.Command{
+		Use: "ledger FILE", Short: "Write what anybody needs to check the balances", Args: args(cobra.ExactArgs(1)),
+		Long: exportEvidence,
+		RunE: func(c *cobra.Command, a []string) error { return t.exportEvidence(c, "", a[0]) },
 	})
 	return c
+}
+
+const exportEvidence = "Writes the signed records of the co-op into FILE. With it `coop verify FILE` comes to the\nsame result on any computer, without a node and without trusting whoever wrote it. The\nfile holds all that members see: give it to nobody who may not see that."
+
+func (t *terminal) exportEvidence(c *cobra.Command, query, path string) error {
+	var e api.Evidence
+	if err := t.get(c.Context(), "/v1/evidence"+query, &e); err != nil {
+		return err
+	}
+	return t.export(path, e.Evidence)
+}
+
+// export writes what was asked for to a new file, or to standard output.
+func (t *terminal) export(path string, b []byte) error {
+	if path == "-" {
+		_, err := t.out.Write(b)
+		return err
+	}
+	if err := writeNew(path, b); err != nil {
+		return err
+	}
+	return t.answer(map[string]any{"v": api.Version, "file": path}, func() { t.note("✓ written to " + path) })
 }
 
 // writeNew writes a file that must not exist: what a person has is never
@@ -52,4 +79,35 @@ func writeNew(path string, b []byte) error {
 		os.Remove(path)
 	}
 	return err
+}
+
+func verifyCmd(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use: "verify FILE", Short: "Check an exported decision or ledger, without a node", GroupID: "node", Args: args(cobra.ExactArgs(1)),
+		Long: "Checks every signature in FILE, computes the minutes, the electorate, the votes and the\nbalances anew from the records, and shows what they say. Compare the id of the co-op\nwith one you know: a file about another co-op is as sound. Records that were left out\ncannot be seen; the minutes end earlier then.",
+		RunE: func(_ *cobra.Command, a []string) error {
+			file, err := os.ReadFile(a[0])
+			if err != nil {
+				return usage("%v", err)
+			}
+			out, err := api.Audit(file)
+			if err != nil {
+				return &api.Error{Code: api.CodeRefused, Message: "this file proves nothing: " + err.Error()}
+			}
+			return t.answer(out, func() { t.audited(out) })
+		},
+	}
+}
+
+func (t *terminal) audited(a api.Audited) {
+	fmt.Fprintf(t.out, "%s\n", line(a.Name))
+	t.fields("co-op", a.Coop.String(), "records", fmt.Sprintf("%d, each with a good signature; %d of them in the minutes", a.Records, a.Minuted),
+		"up to", a.Leader.String(), "forked", strings.Join(a.Forked, ", "))
+	fmt.Fprintln(t.out)
+	if a.Proposal != nil {
+		t.proposal(*a.Proposal)
+		return
+	}
+	t.ledger(*a.Ledger)
+	fmt.Fprintln(t.out, "\nThe balances of each unit add up to zero.")
 }

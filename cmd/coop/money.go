@@ -109,26 +109,30 @@ func (t *terminal) showLedger(c *cobra.Command, who string) error {
 	if err := t.get(c.Context(), "/v1/ledger?who="+url.QueryEscape(who), &out); err != nil {
 		return err
 	}
-	return t.answer(out, func() {
-		var rows [][]string
-		for _, b := range out.Balances {
-			rows = append(rows, []string{line(b.Who), b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
-		}
-		if !t.quiet {
-			t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
-		}
-		if len(out.Payments) == 0 {
-			return
-		}
-		if !t.quiet {
-			fmt.Fprintln(t.out)
-		}
-		rows = nil
-		for _, p := range out.Payments {
-			rows = append(rows, t.paymentRow(p))
-		}
-		t.table([]string{"ID", "FROM", "TO", "AMOUNT", "STATUS", "WHEN", "NOTE", ""}, rows)
-	})
+	return t.answer(out, func() { t.ledger(out) })
+}
+
+// ledger prints balances and payments; where only ids are wanted, those of the
+// payments.
+func (t *terminal) ledger(out api.Ledger) {
+	var rows [][]string
+	for _, b := range out.Balances {
+		rows = append(rows, []string{line(b.Who), b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
+	}
+	if !t.quiet {
+		t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
+	}
+	if len(out.Payments) == 0 {
+		return
+	}
+	if !t.quiet {
+		fmt.Fprintln(t.out)
+	}
+	rows = nil
+	for _, p := range out.Payments {
+		rows = append(rows, t.paymentRow(p))
+	}
+	t.table([]string{"ID", "FROM", "TO", "AMOUNT", "STATUS", "WHEN", "NOTE", ""}, rows)
 }
 
 func (t *terminal) paymentRow(p api.Payment) []string {

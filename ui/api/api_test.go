@@ -176,6 +176,9 @@ func TestRoutes(t *testing.T) {
 	if d := ask[api.Document](t, ana, "/v1/documents/"+apples); d.ID.String() != apples || !bytes.Contains(d.Automerge, []byte("red ones")) {
 		t.Errorf("document: got %s, %d bytes", d.ID, len(d.Automerge))
 	}
+	if a, err := api.Audit(ask[api.Evidence](t, ana, "/v1/evidence").Evidence); err != nil || a.Ledger == nil {
+		t.Errorf("evidence: got %+v, %v", a, err)
+	}
 	l := ask[api.Listing](t, ana, "/v1/listings/"+apples)
 	if l.Title != "Apples" || l.Text != "red ones" || l.Price != "2 hour/kg" || !l.Mine || l.Owner != "Ana" || len(l.Comments) != 1 || l.Comments[0].Author != "Bo" {
 		t.Errorf("listing: got %+v", l)

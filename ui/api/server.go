@@ -61,6 +61,7 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("GET /v1/listings", get(s.listings))
 	m.Handle("GET /v1/listings/{id}", get(s.listing))
 	m.Handle("GET /v1/documents/{id}", get(s.document))
+	m.Handle("GET /v1/evidence", get(s.evidence))
 	m.Handle("POST /v1/listings", made(s, func(ctx context.Context, _ *http.Request, in ListingIn) (record.ID, error) {
 		return n.AddListing(ctx, in.apply(listing.Draft{}))
 	}))

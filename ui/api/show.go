@@ -431,12 +431,19 @@ func (s *Server) ledger(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := Ledger{V: Version, Balances: []Balance{}, Payments: []Payment{}}
 	who := record.ID{}
 	if name := r.URL.Query().Get("who"); name != "" {
 		if who, err = node.FindAccount(v.State, name); err != nil {
 			return nil, err
 		}
+	}
+	return v.ledger(who), nil
+}
+
+// ledger returns the accounts and payments of one owner, or with zeros of all.
+func (v shown) ledger(who record.ID) Ledger {
+	out := Ledger{V: Version, Balances: []Balance{}, Payments: []Payment{}}
+	if who != (record.ID{}) {
 		out.Balances = v.balances(who)
 	} else {
 		for _, m := range v.State.People.Members.All() {
@@ -454,7 +461,7 @@ func (s *Server) ledger(r *http.Request) (any, error) {
 	for _, p := range all {
 		out.Payments = append(out.Payments, v.payment(p))
 	}
-	return out, nil
+	return out
 }
 
 func (v shown) balances(who record.ID) []Balance {

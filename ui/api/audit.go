@@ -1,0 +1,100 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"coop/crdt/coop"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+	"coop/node"
+)
+
+// Evidence is a file with which others check a decision or the ledger without a
+// node: see Audit.
+type Evidence struct {
+	V        int    `json:"v"`
+	Evidence []byte `json:"evidence"`
+}
+
+// Audited is what a file of evidence shows: what is in the minutes, computed
+// from the signed records alone.
+type Audited struct {
+	V        int       `json:"v"`
+	Coop     record.ID `json:"coop"`
+	Name     string    `json:"name"`
+	Records  int       `json:"records"`
+	Minuted  int       `json:"minuted"` // how many of them are in the minutes
+	Leader   record.ID `json:"leader"`  // the last leader of the minutes
+	Forked   []string  `json:"forked"`  // devices that signed two records in one slot
+	Proposal *Proposal `json:"proposal,omitempty"`
+	Ledger   *Ledger   `json:"ledger,omitempty"`
+}
+
+const (
+	aboutLedger   = "ledger"
+	aboutDecision = "decision "
+)
+
+// evidence answers for ledger, or for the decision ?id=.
+func (s *Server) evidence(r *http.Request) (any, error) {
+	about := aboutLedger
+	if typed := r.URL.Query().Get("decision"); typed != "" {
+		v, err := s.view(r)
+		if err != nil {
+			return nil, err
+		}
+		p, err := node.FindProposal(v.State, typed)
+		if err != nil {
+			return nil, err
+		}
+		about = aboutDecision + p.ID.String()
+	}
+	b, err := s.node.Evidence(r.Context(), about)
+	return Evidence{V: Version, Evidence: b}, err
+}
+
+// Audit checks a file of evidence and returns what it shows. It needs no node
+// and trusts nobody. The error says what does not hold.
+func Audit(file []byte) (Audited, error) {
+	about, c, err := coop.Audit(file)
+	if err != nil {
+		return Audited{}, err
+	}
+	s := c.State()
+	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Forked: []string{}}
+	s.Acts, s.Pending = *s.Minuted, nil
+	v := shown{View: node.View{State: s}}
+	for device, d := range s.People.Devices.All() {
+		if _, _, forked := c.History().Fork(device); forked {
+			out.Forked = append(out.Forked, v.name(d.Member)+"/"+d.Name)
+		}
+	}
+	id, decision := strings.CutPrefix(about, aboutDecision)
+	switch {
+	case about == aboutLedger:
+		l := v.ledger(record.ID{})
+		out.Ledger = &l
+		return out, nil
+	case !decision:
+		return Audited{}, fmt.Errorf("this version does not know how to check %q: update coop", about)
+	}
+	p, err := node.FindProposal(s, id)
+	if err != nil {
+		return Audited{}, fmt.Errorf("the decision is not in the minutes of this file: it was exported too early, or records were left out")
+	}
+	out.Proposal = v.audited(c, p)
+	return out, nil
+}
+
+func (v shown) audited(c *coop.Coop, p proposal.Proposal) *Proposal {
+	out := v.proposal(p)
+	if p.Doc != (record.ID{}) {
+		if text, err := c.Library().ValueAt(p.Doc, p.Version); err == nil {
+			out.Text = text.Text("text")
+		}
+	}
+	v.fillVotes(&out, p)
+	return &out
+}
