@@ -27,11 +27,11 @@ func parse(file string) ([]listing.Draft, []listing.RowError) {
 	return listing.ParseCSV(strings.NewReader(file), "euro")
 }
 
-// testdata/price-list.csv is the price list of a small food co-op: facts from
+// cmd/coop/demo/price-list.csv is the price list of a small food co-op: facts from
 // the sample data of Foodsoft (foodcoops/foodsoft, db/seeds/small.en.seeds.rb),
 // with its spelling and prices as they are.
 func TestParseCSVWholePriceList(t *testing.T) {
-	f, err := os.Open("testdata/price-list.csv")
+	f, err := os.Open("../../cmd/coop/demo/price-list.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
