@@ -181,7 +181,7 @@ func (w *World) finalChecks() {
 
 // checkRefold holds that the order of arrival and the caches change nothing.
 func (w *World) checkRefold(n *Node, want [32]byte) {
-	rs := Shuffle(records(n.coop, n.load), w.rand)
+	rs := shuffle(records(n.coop, n.load), w.rand)
 	load := func(ref history.Ref) *record.Record { return rs[ref] }
 	c := coop.New(load)
 	half := w.rand.IntN(len(rs) + 1)
@@ -211,8 +211,8 @@ func (w *World) checkRefold(n *Node, want [32]byte) {
 	}
 }
 
-// Shuffle returns records in another order in which they may be admitted.
-func Shuffle(rs []*record.Record, random *rand.Rand) []*record.Record {
+// shuffle returns records in another order in which they may be admitted.
+func shuffle(rs []*record.Record, random *rand.Rand) []*record.Record {
 	children, open := map[record.ID][]*record.Record{}, map[record.ID]int{}
 	var ready, out []*record.Record
 	for _, r := range rs {

@@ -47,7 +47,6 @@ type Config struct {
 	Liars  int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
 	Idle   bool          // in the end, look whether a co-op that agrees is silent
 	Fault  Fault
-	Calm   bool // no power cuts, no lost connections, no partitions
 	Trace  func(format string, args ...any)
 }
 
@@ -66,7 +65,7 @@ type World struct {
 	secret [32]byte
 	nodes  []*Node
 	links  []*link
-	calm   bool          // the network has healed
+	calm   bool          // nothing breaks: the co-op is being founded, or the network has healed
 	quiet  bool          // nobody does anything any more
 	pace   time.Duration // how long people wait at most until they do something again
 	pulls  int
@@ -137,7 +136,7 @@ func New(cfg Config) *World {
 		}
 	}
 	w.found() // a co-op whose founding record was lost never was
-	w.calm = cfg.Calm
+	w.calm = false
 	w.begin()
 	w.beLiars()
 	return w
@@ -235,9 +234,7 @@ func (w *World) stretch(d time.Duration, on []*Node) {
 			w.after(w.between(0, 3*time.Second), l.dial)
 		}
 	}
-	if !w.cfg.Calm {
-		w.after(w.between(5*time.Second, 30*time.Second), w.part)
-	}
+	w.after(w.between(5*time.Second, 30*time.Second), w.part)
 	w.run(w.now.Add(d), func() bool { return false })
 	if w.err == nil {
 		w.off()

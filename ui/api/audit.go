@@ -37,7 +37,8 @@ const (
 	aboutDecision = "decision "
 )
 
-// evidence answers for ledger, or for the decision ?id=.
+// evidence answers with what shows the ledger, or the decision that the query
+// names.
 func (s *Server) evidence(r *http.Request) (any, error) {
 	about := aboutLedger
 	if typed := r.URL.Query().Get("decision"); typed != "" {
