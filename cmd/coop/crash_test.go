@@ -417,7 +417,7 @@ func (h harm) full() {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		h.t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=120m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=160m"); err != nil {
 		h.t.Skipf("this machine mounts no small disk: %v", err)
 	}
 	h.t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
@@ -431,7 +431,7 @@ func (h harm) full() {
 	kept := h.coop("a", "listing", "add", "--offer", "--title", "Kept", "--quiet")
 
 	ballast := filepath.Join(disk, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 70<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 80<<20), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
 	spent := cpuTime(h.t, a)

@@ -32,10 +32,11 @@ const (
 
 // Badger writes through memory maps of sparse files: on a full disk that ends
 // the process. So a store is not opened with less room than its logs may take,
-// and nothing is appended with less than a flush and a compaction may take.
+// nothing is appended with less than a flush and a compaction may take, and a
+// store opened with less than that is not compacted.
 const (
 	openRoomBytes   = 32 << 20
-	appendRoomBytes = 64 << 20
+	appendRoomBytes = 96 << 20                // two logs to flush, levelZeroMax tables to merge
 	beginRoomBytes  = appendRoomBytes + 8<<20 // what was begun with so much left can be appended
 )
 

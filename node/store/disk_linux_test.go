@@ -37,15 +37,17 @@ func TestNoPermission(t *testing.T) {
 }
 
 // TestFull appends on a small disk of its own until it is full, then reads all
-// of it again; then fills the rest with something else.
+// of it again beside something else that leaves no room to merge tables in; then
+// fills the rest.
 func TestFull(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	script := `mount -t tmpfs -o size=160m none "$STORE_DIR" || exit 77
+	script := `mount -t tmpfs -o size=192m none "$STORE_DIR" || exit 77
 		STORE_CHILD=append "$0" | tail -n 2
+		head -c 48m /dev/zero > "$STORE_DIR/some"
 		echo "$(STORE_CHILD=check "$0")"
 		head -c 200m /dev/zero > "$STORE_DIR/other" 2>/dev/null
 		echo "$(STORE_CHILD=check "$0")"`

@@ -32,6 +32,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -47,6 +48,7 @@ import (
 const (
 	syncBytesMax   = 1 << 20 // records written and synced at once; Badger takes 1.2 MB
 	syncRecordsMax = 2048    // likewise; Badger takes 13,000 entries
+	levelZeroMax   = 8       // tables of 8 MB that wait to be merged: bounds what that takes of the disk
 )
 
 // Where the body of a record is.
@@ -114,7 +116,11 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	db, err := badger.Open(tuned(badger.DefaultOptions(filepath.Join(s.dir, recordsDir))))
+	o := tuned(badger.DefaultOptions(filepath.Join(s.dir, recordsDir)))
+	if s.room(appendRoomBytes) != nil {
+		o.NumCompactors, o.NumLevelZeroTablesStall = 0, math.MaxInt // until it is opened with more room
+	}
+	db, err := badger.Open(o)
 	if err != nil { // db is not nil then, and not usable
 		return explain(s.dir, err)
 	}
@@ -148,6 +154,7 @@ func tuned(o badger.Options) badger.Options {
 	o.ValueLogFileSize = 1 << 20                 // unused: every value stands in the tables,
 	o.ValueThreshold = 1 << 20                   // as none is larger
 	o.NumCompactors = 2
+	o.NumLevelZeroTables, o.NumLevelZeroTablesStall = levelZeroMax/2, levelZeroMax
 	return o
 }
 
