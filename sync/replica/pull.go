@@ -24,7 +24,7 @@ func (r *Replica) pull(id SessionID) {
 		s.again = true
 		return
 	}
-	s.pulling, s.again, s.got = true, false, 0
+	s.pulling, s.have, s.again, s.got = true, false, false, 0
 	s.staging = newStaging(r.coop.Changed())
 	h := r.coop.History()
 	s.told = h.Digest()
@@ -117,9 +117,10 @@ func (r *Replica) probe(beyond []history.Ref) []record.ID {
 }
 
 func (r *Replica) handleProbe(s *session, m wire.Probe) error {
-	if !s.pulling {
-		return errUnexpected
+	if !s.pulling || s.have {
+		return errUnexpected // a second question, and a third … would pile up answers nobody reads
 	}
+	s.have = true
 	known, _ := r.known(m.IDs)
 	r.send(s, wire.Have{IDs: r.ids(known, len(known))})
 	return nil

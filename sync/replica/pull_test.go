@@ -460,6 +460,7 @@ func TestUnexpected(t *testing.T) {
 		{"waiting", "welcome wait", newcomer},
 		{"welcomed", "welcome wait pull hint", func(p *peer) { p.greet().say(p.shows(keyOf("device Ana"))) }},
 		{"pulling", "welcome wait pull probe records end hint", func(p *peer) { p.enter(keyOf("device Ana")) }},
+		{"answered", "welcome wait pull records end hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.Probe{IDs: []record.ID{}}) }},
 		{"live", "welcome wait pull hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.End{}) }},
 		{"probed", "welcome wait probe have records end hint", func(p *peer) {
 			p.enter(keyOf("device Ana")).say(wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{{1}}})

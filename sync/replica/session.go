@@ -56,6 +56,7 @@ type session struct {
 	asked   *wire.Pull    // its pull, while we wait for have
 	probed  []record.ID   // what we asked about
 	pulling bool          // our pull is being answered
+	have    bool          // its question about our pull was answered
 	again   bool          // pull once more when it is done
 	got     int           // records taken in this pull
 	left    uint64        // as the peer counts
