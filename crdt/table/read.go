@@ -15,14 +15,14 @@ func (t Table[K, V]) Read(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	for range n {
-		var p pair[K, V]
-		if b, err = record.UnmarshalFirst(b, &p); err != nil {
+		p := new(pair[K, V])
+		if b, err = record.UnmarshalFirst(b, p); err != nil {
 			return nil, fmt.Errorf("table: %w", err)
 		}
-		t.tree.Load(p)
+		t.tree.load(p)
 	}
-	if t.tree.Len() != int(n) {
-		return nil, fmt.Errorf("table: %d keys, not %d", t.tree.Len(), n)
+	if t.tree.len() != int(n) {
+		return nil, fmt.Errorf("table: %d keys, not %d", t.tree.len(), n)
 	}
 	return b, nil
 }

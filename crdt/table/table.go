@@ -20,31 +20,75 @@ type Ordered[K any] interface {
 	Compare(K) int
 }
 
+// pair is a row. The tree holds pointers to pairs, which are never changed.
 type pair[K, V any] struct {
 	_     struct{} `cbor:",toarray"`
 	Key   K
 	Value V
 }
 
+func (p *pair[K, V]) key() *K { return &p.Key }
+
+// wanted is a key to look for.
+type wanted[K any] struct{ k K }
+
+func (w *wanted[K]) key() *K { return &w.k }
+
+// tree is the one tree of all tables. The compiler makes a generic type anew for
+// each of its uses, in each package that sees one: with a B-tree for every table,
+// most of the time to build this program went there.
+type tree struct{ of *btree.BTreeG[any] }
+
+//go:noinline
+func newTree(less func(a, b any) bool) tree {
+	return tree{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+}
+
+//go:noinline
+func (t tree) clone() tree { return tree{t.of.Copy()} }
+
+//go:noinline
+func (t tree) get(k any) (any, bool) { return t.of.Get(k) }
+
+//go:noinline
+func (t tree) put(row any) { t.of.Set(row) }
+
+//go:noinline
+func (t tree) load(row any) { t.of.Load(row) }
+
+//go:noinline
+func (t tree) delete(k any) { t.of.Delete(k) }
+
+//go:noinline
+func (t tree) len() int { return t.of.Len() }
+
+//go:noinline
+func (t tree) scan(f func(row any) bool) { t.of.Scan(f) }
+
+//go:noinline
+func (t tree) ascend(k any, f func(row any) bool) { t.of.Ascend(k, f) }
+
 // Table maps keys to values in the order of the keys. The zero Table is not
 // ready: use New. One goroutine may write a Table while others use its Clones.
-type Table[K Ordered[K], V any] struct {
-	tree *btree.BTreeG[pair[K, V]]
-}
+type Table[K Ordered[K], V any] struct{ tree tree }
 
 // New returns an empty table.
 func New[K Ordered[K], V any]() Table[K, V] {
-	less := func(a, b pair[K, V]) bool { return a.Key.Compare(b.Key) < 0 }
-	return Table[K, V]{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+	return Table[K, V]{newTree(func(a, b any) bool {
+		return (*a.(interface{ key() *K }).key()).Compare(*b.(interface{ key() *K }).key()) < 0
+	})}
 }
 
 // Clone returns a copy; a change to one is not seen in the other.
-func (t Table[K, V]) Clone() Table[K, V] { return Table[K, V]{t.tree.Copy()} }
+func (t Table[K, V]) Clone() Table[K, V] { return Table[K, V]{t.tree.clone()} }
 
 // Get returns the value under k, and whether there is one.
-func (t Table[K, V]) Get(k K) (V, bool) {
-	p, ok := t.tree.Get(pair[K, V]{Key: k})
-	return p.Value, ok
+func (t Table[K, V]) Get(k K) (v V, ok bool) {
+	row, ok := t.tree.get(&wanted[K]{k})
+	if ok {
+		v = row.(*pair[K, V]).Value
+	}
+	return v, ok
 }
 
 // Has reports whether k is in the table.
@@ -54,26 +98,34 @@ func (t Table[K, V]) Has(k K) bool {
 }
 
 // Put stores v under k.
-func (t Table[K, V]) Put(k K, v V) { t.tree.Set(pair[K, V]{Key: k, Value: v}) }
+func (t Table[K, V]) Put(k K, v V) { t.tree.put(&pair[K, V]{Key: k, Value: v}) }
 
 // Delete removes k; it is no error if k is not there.
-func (t Table[K, V]) Delete(k K) { t.tree.Delete(pair[K, V]{Key: k}) }
+func (t Table[K, V]) Delete(k K) { t.tree.delete(&wanted[K]{k}) }
 
 // Len returns the number of keys.
-func (t Table[K, V]) Len() int { return t.tree.Len() }
+func (t Table[K, V]) Len() int { return t.tree.len() }
 
 // All walks the table in the order of its keys. The table must not be changed
 // meanwhile; walk a Clone for that.
 func (t Table[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		t.tree.Scan(func(p pair[K, V]) bool { return yield(p.Key, p.Value) })
+		t.tree.scan(each(yield))
 	}
 }
 
 // From walks the keys that are not less than k, in order.
 func (t Table[K, V]) From(k K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		t.tree.Ascend(pair[K, V]{Key: k}, func(p pair[K, V]) bool { return yield(p.Key, p.Value) })
+		t.tree.ascend(&wanted[K]{k}, each(yield))
+	}
+}
+
+// each hands rows on as keys and values.
+func each[K, V any](yield func(K, V) bool) func(any) bool {
+	return func(row any) bool {
+		p := row.(*pair[K, V])
+		return yield(p.Key, p.Value)
 	}
 }
 
@@ -88,7 +140,7 @@ func (t Table[K, V]) WriteTo(w io.Writer) (n int64, err error) {
 		return err == nil
 	}
 	if write(uint64(t.Len())) {
-		t.tree.Scan(func(p pair[K, V]) bool { return write(p) })
+		t.tree.scan(write)
 	}
 	return n, err
 }
