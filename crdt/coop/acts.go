@@ -76,7 +76,7 @@ func (a *Acts) apply(act act) (removed bool) {
 		a.problem(n, err)
 		return a.People.Removals != before
 	}
-	if !isAct(n.Kind) {
+	if !isAct(n.Kind) || n.Kind == member.KindReseat { // which stands outside the order
 		return false
 	}
 	if err := s.run(act.record()); err != nil {
@@ -184,6 +184,9 @@ func (s *step) expel(who record.ID) error {
 // is changed: a node asks before it signs.
 func (c *Coop) Try(device record.Key, kind string, body []byte) error {
 	c.settle()
+	if kind == member.KindReseat {
+		return c.tryReseat(body)
+	}
 	trial := step{Acts: c.layer.clone()}
 	return trial.run(&record.Record{Header: record.Header{Coop: c.h.Coop(), Device: device, Kind: kind}, Body: body})
 }

@@ -14,7 +14,6 @@
 package coop
 
 import (
-	"math"
 	"slices"
 
 	"coop/crdt/document"
@@ -38,12 +37,16 @@ type Source func(history.Ref) *record.Record
 type Coop struct {
 	load     Source
 	h        *history.History
-	minutes  *minutes.Minutes
 	library  *document.Library
 	contents Contents
 
-	minuted *Acts         // after the last batch
-	opening *Acts         // as it was when the open epoch began, to go back to
+	lines   []*line
+	*line                             // the last of lines
+	reseats map[record.ID][]*reseat   // that are held, by what they replace; sorted by id
+	unread  []Reseating               // those that cannot be read
+	anchors map[record.ID][]record.ID // stored before, by the re-seating after which they come
+	holds   map[record.ID]record.ID   // what is held behind such a one
+
 	pending []history.Ref // not minuted, sorted by Before
 	layer   *Acts         // minuted and pending
 	lenient *Acts         // the same without removals; nil when there are none
@@ -58,7 +61,10 @@ type Coop struct {
 
 // New returns an empty co-op. The first record added must found it.
 func New(load Source) *Coop {
-	c := &Coop{load: load, h: history.New(history.Rules{Introduces: introduces, Content: document.IsContent}), contents: newContents()}
+	c := &Coop{
+		load: load, h: history.New(history.Rules{Introduces: introduces, Content: document.IsContent}), contents: newContents(),
+		line: &line{}, reseats: map[record.ID][]*reseat{}, anchors: map[record.ID][]record.ID{}, holds: map[record.ID]record.ID{},
+	}
 	c.library = document.NewLibrary(c.h, c.body, schemas())
 	return c
 }
@@ -125,18 +131,23 @@ func (c *Coop) begin(r *record.Record, anchors []record.ID) error {
 	if err != nil {
 		return err
 	}
-	c.minuted = newActs(people)
-	c.opening = c.minuted.clone()
+	c.keepStored(anchors)
+	m := minutes.New(c.h, people.Tellers, c.anchors[record.ID{}]...)
+	c.holdStored(m, record.ID{})
+	m.Add(history.Ref(c.h.Len() - 1))
+	c.line = newLine(m, newActs(people))
+	c.lines = []*line{c.line}
 	c.layer = c.minuted.clone()
-	c.minutes = minutes.New(c.h, people.Tellers, anchors...)
-	c.minutes.Add(history.Ref(c.h.Len() - 1))
 	c.staleMinutes, c.staleLayer = true, true
 	return nil
 }
 
 // fold gives one more record to the contents or the acts.
 func (c *Coop) fold(ref history.Ref) {
-	c.minutes.Add(ref)
+	for _, l := range c.lines {
+		l.minutes.Add(ref)
+	}
+	c.note(ref)
 	c.foldContent(ref)
 	c.insert(ref)
 	c.staleMinutes, c.staleLayer = true, true
@@ -188,48 +199,17 @@ func (c *Coop) settleMinutes() {
 		return
 	}
 	c.staleMinutes = false
-	if to, ok := c.minutes.TakenBack(); ok {
-		c.takeBack(to)
-	}
-	c.foldBatches(math.MaxInt)
-}
-
-// foldBatches applies the next batches of the minutes, so many at most.
-func (c *Coop) foldBatches(most int) {
-	done := 0
-	for ; done < most; done++ {
-		batch, ok := c.minutes.Next()
-		if !ok {
-			break
-		}
-		c.foldBatch(batch)
-	}
-	if done > 0 {
+	switch moved, anew := c.settleLines(); {
+	case anew:
+		c.pendAnew()
+	case moved:
 		c.pending = slices.DeleteFunc(c.pending, c.minutes.Minuted)
 		c.layered = -1
 	}
 }
 
-// foldBatch applies one batch.
-func (c *Coop) foldBatch(b minutes.Batch) {
-	if b.Opens {
-		c.opening = c.minuted.clone()
-	}
-	before := c.minuted.People.Tellers
-	for _, ref := range b.Records {
-		c.minuted.apply(c.act(ref))
-	}
-	if after := c.minuted.People.Tellers; !slices.Equal(before, after) {
-		c.minutes.Seat(after)
-	}
-}
-
-// takeBack folds the open epoch anew up to a batch: more tellers lied than the
-// order can bear, and what they signed proves it.
-func (c *Coop) takeBack(to int) {
-	c.minuted = c.opening.clone()
-	c.minutes.Rewind()
-	c.foldBatches(to)
+// pendAnew finds out anew what is not minuted: something was taken back.
+func (c *Coop) pendAnew() {
 	c.pending = c.pending[:0]
 	for ref := range history.Ref(c.h.Len()) {
 		if !c.minutes.Minuted(ref) {

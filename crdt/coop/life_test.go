@@ -26,6 +26,9 @@ type lived struct {
 	ids     []record.ID // of all acts
 	docs    []record.ID
 
+	reseats bool        // others are seated now and then
+	leaders []record.ID // that somebody saw lead the minutes
+
 	minutes map[int]string // what the minutes made of the co-op, up to each batch
 	wrong   int            // acts that Try refused and that were written all the same
 }
@@ -35,7 +38,7 @@ type lived struct {
 func live(t testing.TB, seed uint64, records int) (l *lived, all []*record.Record) {
 	t.Helper()
 	w, _ := found(t, []string{"Ana", "Ben", "Cleo"}[:1+seed%3]...)
-	l = &lived{world: w, Rand: rand.New(rand.NewPCG(seed, 1)), minutes: map[int]string{}}
+	l = &lived{world: w, Rand: rand.New(rand.NewPCG(seed, 1)), minutes: map[int]string{}, reseats: seed%4 == 3}
 	for _, who := range []string{"Dora", "Eve"} {
 		w.desks[0].join(who)
 	}
@@ -82,6 +85,10 @@ func (l *lived) look(d *desk) {
 	s := d.c.State()
 	s.Ledger.CheckZero()
 	s.Minuted.Ledger.CheckZero()
+	l.leaders = append(l.leaders, s.Last)
+	if len(s.Reseatings) > 0 {
+		return // the minutes may go on elsewhere, from an earlier batch
+	}
 	batches, means := d.c.Minutes().Batches(), string(bytesOf(s.Minuted))
 	if other, ok := l.minutes[batches]; ok && other != means {
 		l.t.Errorf("%s: the minutes up to batch %d mean something else than elsewhere", d.name, batches)
@@ -114,7 +121,8 @@ func (l *lived) act(d *desk) {
 	}
 	content := document.IsContent(kind)
 	id := d.write(kind, body)
-	if l.IntN(3) == 0 && !content && kind != coop.KindAck {
+	outside := kind == member.KindReseat // Try asks for one that replaces what counts; the fold may take the smaller id
+	if l.IntN(3) == 0 && !content && !outside && kind != coop.KindAck {
 		if got := d.problem(id); (got == "") != (why == nil) {
 			l.t.Errorf("%s's %s: Try said %v, and it came to %q", d.name, kind, why, got)
 		}
@@ -163,6 +171,8 @@ func (l *lived) think(d *desk) (kind string, body []byte) {
 		return proposal.KindCast, vote(l.poll(s, me), pick(l, []proposal.Option{proposal.Yes, proposal.Yes, proposal.Yes, proposal.No, proposal.Abstain}))
 	case k < 90:
 		return pick(l, []string{proposal.KindClose, proposal.KindWithdraw}), closing(l.poll(s, me))
+	case k < 97 && l.reseats && l.IntN(2) == 0:
+		return l.reseat(d, s)
 	case k < 97:
 		return l.people(d, s, me)
 	case k < 99:
@@ -285,6 +295,23 @@ func (l *lived) people(d *desk, s *coop.State, me member.Member) (string, []byte
 	return coop.KindAck, nil
 }
 
+// reseat puts others in the place of the tellers, with the consent of all
+// members but perhaps one.
+func (l *lived) reseat(d *desk, s *coop.State) (string, []byte) {
+	r := member.Reseat{After: pick(l, append(l.leaders[max(0, len(l.leaders)-5):], l.id, s.Last)), Tellers: []record.Key{d.device()}}
+	for _, other := range s.Reseatings {
+		if l.IntN(2) == 0 && other.Reason == "" {
+			r.Replaces = other.Record
+		}
+	}
+	for _, m := range s.People.Members.All() {
+		if m.Status == member.StatusMember && l.IntN(8) > 0 {
+			r = r.Signed(l.id, m.ID, rootOf(m.Name))
+		}
+	}
+	return member.KindReseat, r.Encode()
+}
+
 // fork lets Eve, who is never made a teller, go on from a backup.
 func (l *lived) fork(d *desk) {
 	if len(l.desks) > 9 || len(d.held) < 12 || d.who != "Eve" {
@@ -337,13 +364,19 @@ const lives = 16
 // TestConverge: the same records make the same state, whatever the order in
 // which they come, how often, and when somebody looks.
 func TestConverge(t *testing.T) {
-	var passed, failed, wrong, forks, epochs, minuted int
+	var passed, failed, wrong, forks, epochs, minuted, reseated, took int
 	for seed := range uint64(lives) {
 		l, all := live(t, seed, 160)
 		want := fold(t, all).State()
 		wrong += l.wrong
 		epochs += len(want.Epochs) - 1
 		minuted += want.Order
+		for _, r := range want.Reseatings {
+			if r.Reason == "" {
+				reseated++
+				took += len(r.Took)
+			}
+		}
 		for _, p := range want.Proposals.Proposals.All() {
 			if p.Status == proposal.StatusPassed {
 				passed++
@@ -390,8 +423,8 @@ func TestConverge(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	t.Logf("%d lives: %d proposals passed, %d effects failed, %d acts against the rules, %d forks, %d changes of tellers, %d records minuted", lives, passed, failed, wrong, forks, epochs, minuted)
-	if passed < lives || failed == 0 || wrong < lives || forks == 0 || epochs == 0 || minuted < 10*lives {
+	t.Logf("%d lives: %d proposals passed, %d effects failed, %d acts against the rules, %d forks, %d changes of tellers, %d records minuted, %d re-seatings took back %d acts", lives, passed, failed, wrong, forks, epochs, minuted, reseated, took)
+	if passed < lives || failed == 0 || wrong < lives || forks == 0 || epochs == 0 || minuted < 10*lives || reseated < lives/4 || took == 0 {
 		t.Error("too little happened in these lives for them to prove anything")
 	}
 }

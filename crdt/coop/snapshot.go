@@ -16,13 +16,19 @@ import (
 
 // snapshotVersion changes whenever the form or the meaning of a snapshot does:
 // one of another version is folded anew.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // snapshotHead is what stands before the tables of a snapshot.
 type snapshotHead struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint64
 	Records uint64 // how many records it covers
+	Lines   []snapshotLine
+}
+
+type snapshotLine struct {
+	_       struct{}  `cbor:",toarray"`
+	By      record.ID // the re-seating that began it; zero: the founding did
 	Minutes minutes.Snapshot
 }
 
@@ -31,9 +37,15 @@ type snapshotHead struct {
 func (c *Coop) Snapshot() []byte {
 	c.settle()
 	var b bytes.Buffer
-	b.Write(record.Marshal(snapshotHead{Version: snapshotVersion, Records: uint64(c.h.Len()), Minutes: c.minutes.Snapshot()}))
-	c.minuted.writeTo(&b)
-	c.opening.writeTo(&b)
+	head := snapshotHead{Version: snapshotVersion, Records: uint64(c.h.Len())}
+	for _, l := range c.lines {
+		head.Lines = append(head.Lines, snapshotLine{By: l.id(), Minutes: l.minutes.Snapshot()})
+	}
+	b.Write(record.Marshal(head))
+	for _, l := range c.lines {
+		l.minuted.writeTo(&b)
+		l.opening.writeTo(&b)
+	}
 	c.contents.writeTo(&b)
 	c.library.WriteTo(&b)
 	return b.Bytes()
@@ -64,6 +76,9 @@ func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit
 	if err != nil || c.h.Len() == 0 {
 		return c, 0, err
 	}
+	for ref := range history.Ref(c.h.Len()) {
+		c.note(ref)
+	}
 	if restored, err = c.resume(snapshot); err != nil {
 		if err := c.begin(load(0), anchors); err != nil {
 			return nil, 0, err
@@ -89,16 +104,20 @@ func (c *Coop) resume(b []byte) (restored int, err error) {
 	if b, err = record.UnmarshalFirst(b, &head); err != nil {
 		return 0, err
 	}
-	if head.Version != snapshotVersion || head.Records == 0 || head.Records > uint64(c.h.Len()) {
+	if head.Version != snapshotVersion || len(head.Lines) == 0 || head.Records == 0 || head.Records > uint64(c.h.Len()) {
 		return 0, errors.New("snapshot of another version or of other records")
 	}
 	contents, library := newContents(), document.NewLibrary(c.h, c.body, schemas())
-	var minuted, opening *Acts
-	if minuted, b, err = readActs(b); err != nil {
-		return 0, err
-	}
-	if opening, b, err = readActs(b); err != nil {
-		return 0, err
+	var lines []*line
+	for i, h := range head.Lines {
+		var l *line
+		if l, b, err = c.readLine(h, b); err != nil {
+			return 0, err
+		}
+		if i > 0 {
+			l.below = lines[i-1]
+		}
+		lines = append(lines, l)
 	}
 	if b, err = contents.read(b); err != nil {
 		return 0, err
@@ -106,13 +125,29 @@ func (c *Coop) resume(b []byte) (restored int, err error) {
 	if b, err = library.Read(b); err != nil || len(b) > 0 {
 		return 0, fmt.Errorf("snapshot of documents: %w", err)
 	}
-	m, err := minutes.Restore(c.h, head.Minutes)
-	if err != nil {
-		return 0, err
-	}
-	c.minutes, c.minuted, c.opening, c.contents, c.library = m, minuted, opening, contents, library
+	c.lines, c.line, c.contents, c.library = lines, lines[len(lines)-1], contents, library
 	c.layer, c.layered = c.minuted.clone(), -1
 	return int(head.Records), nil
+}
+
+// readLine reads one line, without the one below.
+func (c *Coop) readLine(head snapshotLine, b []byte) (l *line, rest []byte, err error) {
+	m, err := minutes.Restore(c.h, head.Minutes)
+	if err != nil {
+		return nil, nil, err
+	}
+	minuted, b, err := readActs(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	l = newLine(m, minuted)
+	if l.opening, b, err = readActs(b); err != nil {
+		return nil, nil, err
+	}
+	if l.by = c.reseat(head.By); l.by == nil && head.By != (record.ID{}) {
+		return nil, nil, errors.New("snapshot of a re-seating that is not held")
+	}
+	return l, b, nil
 }
 
 func readActs(b []byte) (a *Acts, rest []byte, err error) {

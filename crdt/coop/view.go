@@ -33,6 +33,8 @@ type State struct {
 	Frontier [32]byte    // digest of the frontier: equal where the same records are held
 	Heads    []record.ID // records without a child
 
+	Reseatings []Reseating // all there are, sorted by id
+
 	pending map[record.ID]bool
 }
 
@@ -42,7 +44,7 @@ func (c *Coop) State() *State {
 	s := &State{
 		Acts: *c.layer.clone(), Contents: c.contents.clone(), Minuted: c.minuted.clone(),
 		Records: c.h.Len(), Order: c.h.Len() - len(c.pending), Frontier: c.h.Digest(),
-		Last: c.h.ID(c.minutes.Last()), pending: map[record.ID]bool{},
+		Last: c.h.ID(c.minutes.Last()), Reseatings: c.reseatings(), pending: map[record.ID]bool{},
 	}
 	for _, ref := range c.pending {
 		if n := c.h.At(ref); isAct(n.Kind) {
@@ -75,6 +77,7 @@ func (s *State) Digest() [32]byte {
 	h.Write(record.Marshal(s.Pending))
 	h.Write(record.Marshal(s.Epochs))
 	h.Write(s.Last[:])
+	h.Write(record.Marshal(s.Reseatings))
 	h.Write(s.Frontier[:])
 	return [32]byte(h.Sum(nil))
 }
@@ -251,11 +254,17 @@ func (c *Coop) Uncovered(own record.Key) []history.Ref {
 	return bare
 }
 
-// Problems returns the problems of acts and contents, by record.
+// Problems returns the problems of acts and contents, and why re-seatings do not
+// count, by record.
 func (s *State) Problems() table.Table[record.ID, Problem] {
 	all := s.Acts.Problems.Clone()
 	for id, p := range s.Contents.Problems.All() {
 		all.Put(id, p)
+	}
+	for _, r := range s.Reseatings {
+		if r.Reason != "" {
+			all.Put(r.Record, Problem{Record: r.Record, Kind: member.KindReseat, Device: r.Device, Reason: r.Reason})
+		}
 	}
 	return all
 }

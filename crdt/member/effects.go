@@ -93,9 +93,20 @@ func (s *State) SetClause(name string, number int64, text string) error {
 	return nil
 }
 
-// SetTellers seats other tellers, who lead in this order: 1 to MaxTellers
-// devices that stand, of different members.
+// SetTellers seats other tellers, who lead in this order: see CheckTellers.
 func (s *State) SetTellers(devices []record.Key) error {
+	if err := s.CheckTellers(devices); err != nil {
+		return err
+	}
+	if !slices.Equal(devices, s.Tellers) {
+		s.seat(slices.Clone(devices))
+	}
+	return nil
+}
+
+// CheckTellers says why devices cannot be the tellers: they must be 1 to
+// MaxTellers devices that stand, of different members.
+func (s *State) CheckTellers(devices []record.Key) error {
 	if len(devices) == 0 || len(devices) > MaxTellers {
 		return fmt.Errorf("%d tellers, not 1 to %d", len(devices), MaxTellers)
 	}
@@ -112,9 +123,6 @@ func (s *State) SetTellers(devices []record.Key) error {
 			return fmt.Errorf("%s would have two of the tellers' seats", m.Name)
 		}
 		owners = append(owners, m.ID)
-	}
-	if !slices.Equal(devices, s.Tellers) {
-		s.seat(slices.Clone(devices))
 	}
 	return nil
 }

@@ -129,6 +129,8 @@ func TestEachRuleMatters(t *testing.T) {
 		r     rules
 		world func(uint64) *world
 	}{
+		{"a re-seating need not be in the past", rules{reseatAnywhere: true}, seatsWorld},
+		{"what a re-seating has seen is not ordered anew", rules{reseatFromAnchor: true}, seatsWorld},
 		{"a wave is one round shorter", rules{shortWave: true}, fourWorld},
 		{"anchor need not be committed", rules{anchorUncommitted: true}, seatsWorld},
 		{"anchor need only be ratified", rules{anchorApproved: true}, seatsWorld},
@@ -136,9 +138,14 @@ func TestEachRuleMatters(t *testing.T) {
 		found := false
 		for seed := uint64(0); seed < 300 && !found; seed++ {
 			w := c.world(seed)
-			right, _ := newJudge(w, nil, rules{}).minutes(w.full())
-			wrong, _ := newJudge(w, nil, c.r).minutes(w.full())
-			found = fmt.Sprint(right) != fmt.Sprint(wrong)
+			right, wrong := newJudge(w, nil, rules{}), newJudge(w, nil, c.r)
+			a, _ := right.minutes(w.full())
+			b, _ := wrong.minutes(w.full())
+			if r, ok := w.reseat(right); ok {
+				a, _ = right.reseated(w.full(), r)
+				b, _ = wrong.reseated(w.full(), r)
+			}
+			found = fmt.Sprint(a) != fmt.Sprint(b)
 		}
 		if !found {
 			t.Errorf("%s: the minutes of 300 worlds are the same", c.name)

@@ -43,8 +43,9 @@ type branch struct {
 // epoch counts the blocks of one list of tellers.
 type epoch struct {
 	h        *history.History
-	before   *epoch // nil for epoch 0
+	before   *epoch // nil for epoch 0 and for that of a re-seating
 	anchor   history.Ref
+	from     history.Ref // the leader of the last batch before: the anchor, but for a re-seating
 	tellers  []record.Key
 	f, q     int
 	lenWave  int
@@ -52,8 +53,9 @@ type epoch struct {
 	branches []*branch
 	waves    [][]*leader
 
-	until  record.ID // the stored anchor of the next epoch, which alone decides; zero: none
-	last   *leader   // the final leader that decides
+	until  record.ID   // the stored anchor of the next epoch, which alone decides; zero: none
+	hold   history.Ref // a leader to which what decides must go back; None: it need not
+	last   *leader     // the final leader that decides
 	handed []*leader
 
 	planned bool      // the two below are up to date
@@ -63,7 +65,7 @@ type epoch struct {
 
 func newEpoch(h *history.History, anchor history.Ref, tellers []record.Key) *epoch {
 	m := len(tellers)
-	e := &epoch{h: h, anchor: anchor, tellers: slices.Clone(tellers), blocks: map[history.Ref]*block{}}
+	e := &epoch{h: h, anchor: anchor, from: anchor, hold: history.None, tellers: slices.Clone(tellers), blocks: map[history.Ref]*block{}}
 	e.f = (m - 1) / 3
 	e.q = (m+e.f)/2 + 1
 	switch {

@@ -69,6 +69,14 @@
 // stored. The batches up to a stored anchor are those to which the anchor goes
 // back, whatever else is final, for ever.
 //
+// # Re-seating
+//
+// What a re-seating is, and which counts, package coop says. Reseat goes on from
+// a committed leader L of other minutes, or from their beginning, with an epoch
+// whose anchor is the re-seating R. A block of it needs only R in its past: that
+// alone shows that the epoch began. Its batches go on from L, so what those other
+// minutes have behind L is ordered anew.
+//
 // # When tellers write
 //
 // A teller writes an empty record, an ack, only while it holds an act that is
@@ -116,9 +124,12 @@ type Minutes struct {
 	added   history.Ref // how many records were added
 	wrote   map[record.Key][]history.Ref
 	sat     map[record.Key]bool // devices that are or were tellers
+	base    []Epoch             // where a re-seating goes on: the epochs before it; else nil
 	epochs  []*epoch
 	stored  int         // the last epoch whose anchor is stored; it may still be decided anew
-	anchors []record.ID // of epoch 1 and later, as far as they were stored before
+	anchors []record.ID // of the second of epochs and later, as far as they were stored before
+	hold    history.Ref // see Hold
+	holdIn  int
 	batches int
 }
 
@@ -128,14 +139,19 @@ type Minutes struct {
 // names: while a history does not hold such an anchor, nothing is final. New
 // panics unless there are 1 to MaxTellers different tellers.
 func New(h *history.History, tellers []record.Key, anchors ...record.ID) *Minutes {
-	m := &Minutes{
+	m := empty(h, anchors)
+	m.open(0, tellers)
+	return m
+}
+
+func empty(h *history.History, anchors []record.ID) *Minutes {
+	return &Minutes{
 		h:       h,
 		wrote:   map[record.Key][]history.Ref{},
 		sat:     map[record.Key]bool{},
 		anchors: slices.Clone(anchors),
+		hold:    history.None,
 	}
-	m.open(0, tellers)
-	return m
 }
 
 // open begins an epoch without counting its blocks.
@@ -152,6 +168,9 @@ func (m *Minutes) open(anchor history.Ref, tellers []record.Key) *epoch {
 	}
 	if n := len(m.epochs); n <= len(m.anchors) {
 		m.stored = n
+	}
+	if len(m.epochs) == m.holdIn {
+		e.hold = m.hold
 	}
 	for _, t := range tellers {
 		m.sat[t] = true
@@ -303,30 +322,50 @@ func (m *Minutes) Last() history.Ref {
 	if n := len(e.handed); n > 0 {
 		return e.handed[n-1].ref
 	}
-	return e.anchor
+	return e.from
 }
 
 // Minuted reports whether a record is in a batch that was handed out. The
 // founding record always is.
 func (m *Minutes) Minuted(ref history.Ref) bool { return m.h.InPast(ref, m.Last()) }
 
-// Batches returns how many batches were handed out.
+// Batches returns how many batches were handed out. A re-seating counts as one.
 func (m *Minutes) Batches() int { return m.batches }
 
 // Epochs returns all epochs so far. That of the last may still be taken back
 // while it has no batch.
 func (m *Minutes) Epochs() []Epoch {
+	return append(slices.Clone(m.base), m.own()...)
+}
+
+func (m *Minutes) own() []Epoch {
 	var epochs []Epoch
 	for _, e := range m.epochs {
-		epochs = append(epochs, Epoch{Anchor: m.h.ID(e.anchor), Tellers: slices.Clone(e.tellers)})
+		epochs = append(epochs, e.told())
 	}
 	return epochs
 }
 
-// Anchors returns the stored anchors of epoch 1 and later. A node keeps them
-// for ever, apart from its caches, and gives them to New when it computes
-// everything anew; an invite names them by their hash.
+func (e *epoch) told() Epoch {
+	return Epoch{Anchor: e.h.ID(e.anchor), Tellers: slices.Clone(e.tellers)}
+}
+
+// Anchors returns the stored anchors of epoch 1 and later, a re-seating among
+// them as soon as its epoch has a batch. A node keeps them for ever, apart from
+// its caches, and computes everything anew with them; an invite names them by
+// their hash.
 func (m *Minutes) Anchors() []record.ID {
+	var anchors []record.ID
+	for _, e := range m.base[min(1, len(m.base)):] {
+		anchors = append(anchors, e.Anchor)
+	}
+	if m.base != nil && m.Begun() {
+		anchors = append(anchors, m.h.ID(m.epochs[0].anchor))
+	}
+	return append(anchors, m.ownAnchors()...)
+}
+
+func (m *Minutes) ownAnchors() []record.ID {
 	var anchors []record.ID
 	for _, e := range m.epochs[1 : m.stored+1] {
 		anchors = append(anchors, m.h.ID(e.anchor))

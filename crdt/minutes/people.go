@@ -56,7 +56,7 @@ func (m *Minutes) Due(device record.Key) (Turn, bool) {
 	for seat, round := range e.rounds(all) {
 		if e.tellers[seat] == device && next > round {
 			wave := e.wave(next)
-			return Turn{len(m.epochs) - 1, wave, e.pause(wave, seat)}, true
+			return Turn{len(m.base) + len(m.epochs) - 1, wave, e.pause(wave, seat)}, true
 		}
 	}
 	return Turn{}, false

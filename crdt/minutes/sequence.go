@@ -3,6 +3,7 @@ package minutes
 import (
 	"slices"
 
+	"coop/crdt/history"
 	"coop/crdt/record"
 )
 
@@ -15,8 +16,33 @@ func (e *epoch) elect(l *leader) {
 		}
 		return
 	}
-	if l.final && l != e.last && (e.last == nil || l.wave > e.last.wave || l.wave == e.last.wave && e.smaller(l, e.last)) {
+	if l.final && l != e.last && e.holds(l) && (e.last == nil || l.wave > e.last.wave || l.wave == e.last.wave && e.smaller(l, e.last)) {
 		e.last, e.planned = l, false
+	}
+}
+
+// holds reports whether a leader may decide: it goes back to the one that a
+// re-seating goes on from, if there is such.
+func (e *epoch) holds(l *leader) bool {
+	if e.hold == history.None {
+		return true
+	}
+	if held := e.leaderOf(e.hold); held != nil {
+		return e.goesBack(l, held)
+	}
+	return e.h.InPast(e.hold, l.ref) // it leads no wave here: the epoch goes on from it
+}
+
+// electAnew lets all leaders decide that may now.
+func (e *epoch) electAnew() {
+	if e.until != (record.ID{}) {
+		return
+	}
+	e.last, e.planned = nil, false
+	for _, wave := range e.waves {
+		for _, l := range wave {
+			e.elect(l)
+		}
 	}
 }
 

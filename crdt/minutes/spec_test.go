@@ -34,6 +34,8 @@ type rules struct {
 	anchorAnywhere    bool // blocks need no anchor in their past
 	anchorUncommitted bool // their past need not show that the anchor was committed
 	anchorApproved    bool // it is enough that the anchor is ratified in their past
+	reseatAnywhere    bool // a block after a re-seating needs only the leader it goes on from in its past
+	reseatFromAnchor  bool // what the re-seating has in its past is not ordered anew
 }
 
 // seen is one epoch of a world, counted word by word as the specification says,
@@ -330,10 +332,37 @@ func (j *judge) rises(device int, known bitset) bool {
 
 // minutes returns the batches for one who holds view, and the epochs.
 func (j *judge) minutes(view bitset) (batches []batch, epochs []*seen) {
-	e := j.epoch(j.w.tellers, 0, nil)
-	list := e.tellers
 	done := newBitset(maxRecords)
 	done.set(0)
+	return j.goOn(view, j.epoch(j.w.tellers, 0, nil), done)
+}
+
+// reseat is a re-seating that counts: record by seats tellers behind leader
+// after.
+type reseat struct {
+	after, by int
+	tellers   []int
+}
+
+// reseated returns the batches where a re-seating counts, and its epochs.
+func (j *judge) reseated(view bitset, r reseat) (batches []batch, epochs []*seen) {
+	natural, _ := j.minutes(view)
+	at := slices.IndexFunc(natural, func(b batch) bool { return b.leader == r.after })
+	done, anchor := j.w.recs[r.after].past.clone(), r.by
+	if j.r.reseatFromAnchor {
+		done.join(j.w.recs[r.by].past)
+	}
+	if j.r.reseatAnywhere {
+		anchor = r.after
+	}
+	more, epochs := j.goOn(view, j.epoch(r.tellers, anchor, nil), done)
+	return append(natural[:at+1], more...), epochs
+}
+
+// goOn returns the batches of an epoch and those after it that one who holds
+// view has beyond what is done.
+func (j *judge) goOn(view bitset, e *seen, done bitset) (batches []batch, epochs []*seen) {
+	list := e.tellers
 	for {
 		epochs = append(epochs, e)
 		chain := e.committed(view)

@@ -185,13 +185,14 @@ const (
 	DomainFrontier  Domain = "coop/1 frontier\x00"  // hash: the digest of a frontier
 	DomainAnchors   Domain = "coop/1 anchors\x00"   // hash: the list of anchors
 	DomainSeat      Domain = "coop/1 seat\x00"      // signature of a root over the passing of a teller's seat
+	DomainReseat    Domain = "coop/1 reseat\x00"    // signature of a member over a re-seating
 	DomainInvite    Domain = "coop/1 invite\x00"    // hash: the checksum of an invite code
 )
 
 // Domains lists every domain, for the test that keeps them apart.
 func Domains() []Domain {
 	return []Domain{DomainID, DomainRecord, DomainMember, DomainActor, DomainFounder, DomainCard, DomainDevice,
-		DomainTransport, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainInvite}
+		DomainTransport, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainReseat, DomainInvite}
 }
 
 // Hash returns SHA-256 over the domain and the parts one after the other.
