@@ -142,7 +142,8 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 	c := replica.Config{
 		Coop: n.coop, Key: key, Device: key.Public(), Transport: n.cfg.Transport, Secret: home.Secrets().Network,
 		Card: home.Secrets().Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
-		Load: func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
+		Load:  func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
+		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
 	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
 	if home.Secrets().Invite == "" {
@@ -391,7 +392,11 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:
-		n.say(fmt.Sprintf("%s offered %d records of devices that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count))
+		text := fmt.Sprintf("%s offered %d records of devices that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count)
+		if e.Text != "" {
+			text += "; " + e.Text
+		}
+		n.say(text)
 	case replica.EventWelcome:
 		n.remember(e.Session)
 		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))

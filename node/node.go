@@ -62,7 +62,13 @@ type Config struct {
 	Seed      [32]byte // for nonces and pauses
 	Log       *slog.Logger
 	Agent     string
+
+	StagedMost int64 // how much one peer may have wait, in bytes; 0: StagedMost
 }
+
+// StagedMost is how much of what may not be taken one peer may have wait on the
+// disk, in bytes.
+const StagedMost = replica.StagedMost
 
 // Node is a running node. Its methods may be called by any goroutine.
 type Node struct {

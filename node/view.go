@@ -207,8 +207,11 @@ func (n *Node) wakeFollowers() {
 // eventsMost is how many events are remembered for people; the log has all.
 const eventsMost = 100
 
+// say tells people something: what was told before comes to the end, so that a
+// peer that goes on and on hides nothing else.
 func (n *Node) say(text string) {
 	n.cfg.Log.Info(text)
+	n.told = slices.DeleteFunc(slices.Clone(n.told), func(e Event) bool { return e.Text == text })
 	n.told = append(n.told, Event{n.cfg.Now(), text})
 	if len(n.told) > eventsMost {
 		n.told = n.told[len(n.told)-eventsMost:]

@@ -152,7 +152,7 @@ func (t *terminal) openParts(dir string) (p parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	cfg := node.Config{Home: p.home, Store: p.store, Transport: transport, Now: t.now, Log: t.logger(), Agent: "coop " + version}
+	cfg := node.Config{Home: p.home, Store: p.store, Transport: transport, Now: t.now, Log: t.logger(), Agent: "coop " + version, StagedMost: t.staging << 20}
 	if _, err := rand.Read(cfg.Seed[:]); err != nil {
 		return p, err
 	}
@@ -287,6 +287,9 @@ func upCmd(t *terminal) *cobra.Command {
 		Use: "up", Short: "Run the node until it is stopped", GroupID: "start", Args: args(cobra.NoArgs),
 		Long: "Runs the node in the foreground: it syncs with the other members' nodes and answers\nthe other commands. It prints a line that begins with \"ready\". Stop it with Ctrl-C\nor `coop down`; what was acknowledged is on the disk.",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if t.staging < 1 || t.staging > 1<<20 {
+				return usage("--staging is 1 to %d MiB, not %d", 1<<20, t.staging)
+			}
 			dir, err := t.homeDir()
 			if err != nil {
 				return err
@@ -301,6 +304,7 @@ func upCmd(t *terminal) *cobra.Command {
 		},
 	}
 	f.bind(c)
+	c.Flags().Int64Var(&t.staging, "staging", node.StagedMost>>20, "how much of what may not be taken a peer may have wait on this disk, in MiB")
 	return c
 }
 

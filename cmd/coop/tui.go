@@ -57,6 +57,7 @@ type terminal struct {
 	getenv   func(string) string
 	tty      bool // out is a terminal
 	home     string
+	staging  int64 // MiB, see node.Config; 0: as the node does by itself
 	json     bool
 	quiet    bool
 	now      func() time.Time

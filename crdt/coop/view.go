@@ -177,22 +177,47 @@ func (c *Coop) WhyNot(device record.Key) string {
 	return "it stands"
 }
 
-// Takeable reports whether a record may be taken from a peer for itself: its
-// device stands, or it is the founding record, or it is a device's own card
-// and the person is in the co-op.
-func (c *Coop) Takeable(r *record.Record) bool {
-	if r.Founding() || c.Stands(r.Device) {
-		return true
-	}
-	if r.Kind != member.KindDeviceAdd || r.Seq != 1 || c.h.Len() == 0 || c.forked(r.Device) || c.minuted.removed(r.Device) {
-		return false
+// Claim is what decides whether a record may be taken for itself. It depends on
+// the record alone, so that a record need not be read again to be judged again.
+type Claim struct {
+	Device   record.Key
+	founding bool
+	card     *history.Introduction // what a device's own card, its first record, says of it
+}
+
+// ClaimOf returns a record's claim. It checks the signatures of its card, if it
+// has one.
+func ClaimOf(r *record.Record) Claim {
+	claim := Claim{Device: r.Device, founding: r.Founding()}
+	if r.Kind != member.KindDeviceAdd || r.Seq != 1 {
+		return claim
 	}
 	for _, in := range member.Introduces(r) {
 		if in.Device == r.Device {
-			return c.mayAdd(in.Member, in.SignedBy)
+			claim.card = &in
+			break
 		}
 	}
-	return false
+	return claim
+}
+
+// Card reports whether the record is the own card of a new device.
+func (cl Claim) Card() bool { return cl.card != nil }
+
+// Takeable reports whether a record may be taken from a peer for itself: its
+// device stands, or it is the founding record, or it is a device's own card
+// and the person is in the co-op.
+func (c *Coop) Takeable(r *record.Record) bool { return c.Takes(ClaimOf(r)) }
+
+// Takes is Takeable for a record of which only the claim is at hand.
+func (c *Coop) Takes(cl Claim) bool {
+	if cl.founding || c.Stands(cl.Device) {
+		return true
+	}
+	if cl.card == nil || c.h.Len() == 0 || c.forked(cl.Device) || c.minuted.removed(cl.Device) {
+		return false
+	}
+	return c.mayAdd(cl.card.Member, cl.card.SignedBy)
 }
 
 // mayAdd reports whether a device card signed by this root may be taken: the

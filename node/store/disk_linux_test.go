@@ -77,3 +77,32 @@ func TestFull(t *testing.T) {
 		t.Errorf("Open on the full disk: %s", lines[3])
 	}
 }
+
+// TestStageFull stages on a small disk of its own: it stops while there is room
+// left for records.
+func TestStageFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256m"); err != nil {
+		t.Skipf("no disk of our own here: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	s := open(t, filepath.Join(dir, "store"))
+	defer s.Close()
+	f, err := s.Stage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	at := int64(0)
+	for err == nil && at < 256<<20 {
+		_, err = f.WriteAt(make([]byte, 1<<20), at)
+		at += 1 << 20
+	}
+	if !errors.Is(err, store.ErrFull) || at < 20<<20 {
+		t.Errorf("after %d MiB: %v", at>>20, err)
+	}
+	if _, err := s.Stage(); !errors.Is(err, store.ErrFull) {
+		t.Errorf("another: %v", err)
+	}
+	appendAll(t, s, numberedUpTo(100), 10)
+}

@@ -7,6 +7,7 @@
 //	records/   the Badger database: records and small values, synced
 //	cache/     a file per cache, not synced, thrown away when damaged
 //	count      how many records Append returned for: shows when some are gone
+//	staging-…  what a pull stages: a file whose name is taken at once
 //	opening/   what Open puts aside until it knows that nothing is missing
 //	aside-…/   the same, kept after damage
 //
@@ -110,6 +111,9 @@ func (s *Store) open() error {
 		return err
 	}
 	if err := s.room(openRoomBytes); err != nil {
+		return err
+	}
+	if err := s.sweep(); err != nil {
 		return err
 	}
 	doubtful, err := prepare(s.dir)

@@ -98,6 +98,9 @@ func (r *Replica) NextTick(now time.Time) time.Time {
 	for _, at := range r.duty.covers {
 		earlier(at)
 	}
+	for _, f := range r.floods {
+		earlier(f.until)
+	}
 	earlier(r.duty.ackAt)
 	earlier(r.duty.pollAt)
 	earlier(r.duty.nextPull)

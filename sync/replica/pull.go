@@ -6,13 +6,15 @@ import (
 	"slices"
 	"time"
 
+	"coop/crdt/coop"
 	"coop/crdt/history"
 	"coop/crdt/record"
 	"coop/sync/wire"
 )
 
 // Pull asks a peer for what it has and this node has not. While it is being
-// answered, another is remembered and sent after it.
+// answered, or the peer is not asked after a flood, another is remembered and
+// sent after that.
 func (r *Replica) Pull(id SessionID) { r.pull(id) }
 
 func (r *Replica) pull(id SessionID) {
@@ -20,12 +22,12 @@ func (r *Replica) pull(id SessionID) {
 	if !ok || s.stage != stageLive {
 		return
 	}
-	if s.pulling {
+	if s.pulling || r.pausing(s.device) {
 		s.again = true
 		return
 	}
 	s.pulling, s.have, s.again, s.got = true, false, false, 0
-	s.staging = newStaging(r.coop.Changed())
+	s.staging = newStaging(r.cfg.Stage, r.limitOf(s.device), r.coop.Changed())
 	h := r.coop.History()
 	s.told = h.Digest()
 	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(h.Tips(), wire.MaxTips)})
@@ -152,33 +154,77 @@ func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error
 		return errUnexpected
 	}
 	s.deadline, s.left = now.Add(answerMax), m.Left
+	s.staging.came += len(m.Records)
 	for _, rec := range m.Records {
 		if _, ok := r.coop.History().Find(rec.ID); ok {
 			continue
 		}
-		if err := s.staging.add(rec); err != nil {
+		claim := coop.ClaimOf(rec)
+		var err error
+		if r.coop.Takes(claim) {
+			err = r.takeWithPast(s, rec)
+		} else {
+			err = r.stage(s, rec, claim)
+		}
+		if err != nil {
 			return err
 		}
-		if r.coop.Takeable(rec) {
-			if err := r.takeWithPast(s, rec); err != nil {
-				return err
-			}
-		}
 	}
-	return r.rejudge(s)
+	return r.rejudge(s, false)
 }
 
-// takeWithPast takes a staged record and all that is staged of its past.
+// stage lets a record wait. If there are too many of them, some may be taken by
+// now.
+func (r *Replica) stage(s *session, rec *record.Record, claim coop.Claim) error {
+	err := s.staging.add(rec, claim)
+	if err == nil || s.staging.judged == r.coop.Changed() {
+		return err
+	}
+	if err := r.rejudge(s, true); err != nil {
+		return err
+	}
+	return s.staging.add(rec, claim)
+}
+
+// takeWithPast takes what is staged of the past of a record, and then the record.
 func (r *Replica) takeWithPast(s *session, rec *record.Record) error {
-	for _, rec := range s.staging.withPast(rec) {
-		if _, err := r.admit(rec); err != nil {
-			var missing *history.Missing
-			if errors.As(err, &missing) {
-				r.event(Event{Kind: EventGap, Session: s.id, Device: s.device, Text: err.Error()})
-			}
-			return fmt.Errorf("record %s: %w", rec.ID.Short(), err)
+	if err := r.takeStaged(s, append([]record.ID{rec.Prev}, rec.Parents...)...); err != nil {
+		return err
+	}
+	return r.take(s, rec)
+}
+
+// takeStaged takes what is staged of some records and their past.
+func (r *Replica) takeStaged(s *session, ids ...record.ID) error {
+	order, err := s.staging.past(ids...)
+	for _, i := range order {
+		var rec *record.Record
+		if rec, err = s.staging.read(i); err == nil {
+			s.staging.remove(i)
+			err = r.take(s, rec)
 		}
-		s.staging.remove(rec)
+		if err != nil {
+			break
+		}
+	}
+	return err
+}
+
+// take takes one record.
+func (r *Replica) take(s *session, rec *record.Record) error {
+	fresh, err := r.admit(rec)
+	var missing *history.Missing
+	switch {
+	case errors.As(err, &missing) && s.staging.lost != nil:
+		s.staging.dropped++ // the peer sent its past, for which there was no room
+		return nil
+	case errors.As(err, &missing):
+		r.event(Event{Kind: EventGap, Session: s.id, Device: s.device, Text: err.Error()})
+	}
+	if err != nil {
+		return fmt.Errorf("record %s: %w", rec.ID.Short(), err)
+	}
+	if fresh {
 		s.got++
 		r.heard(rec)
 	}
@@ -186,16 +232,24 @@ func (r *Replica) takeWithPast(s *session, rec *record.Record) error {
 }
 
 // rejudge takes what became takeable since it was staged: someone was admitted,
-// and what they wrote was there. To judge a record may be dear, so all is judged
-// anew only if the fold moved.
-func (r *Replica) rejudge(s *session) error {
-	for s.staging.judged != r.coop.Changed() {
-		s.staging.judged = r.coop.Changed()
-		for _, rec := range s.staging.lastOfDevices() {
-			if !r.coop.Takeable(rec) {
-				continue
+// and what they wrote was there.
+func (r *Replica) rejudge(s *session, atEnd bool) error {
+	for s.staging.due(r.coop.Changed(), atEnd) {
+		for _, device := range s.staging.devices {
+			if err := r.rejudgeDevice(s, s.staging.byDevice[device]); err != nil {
+				return err
 			}
-			if err := r.takeWithPast(s, rec); err != nil {
+		}
+	}
+	return nil
+}
+
+// rejudgeDevice takes of one device what may be taken by now: all, if it stands,
+// until it shows that it forked; or its own card.
+func (r *Replica) rejudgeDevice(s *session, d *stagedDevice) error {
+	for _, i := range d.all {
+		if st := &s.staging.all[i]; st.waits && (i == d.card && r.coop.Takes(d.claim) || r.coop.Stands(d.claim.Device)) {
+			if err := r.takeStaged(s, st.id); err != nil {
 				return err
 			}
 		}
@@ -208,10 +262,11 @@ func (r *Replica) handleEnd(s *session, m wire.End) error {
 	if !s.pulling {
 		return errUnexpected
 	}
-	if n := s.staging.count(); n > 0 {
-		r.event(Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n})
+	if err := r.rejudge(s, true); err != nil {
+		return err
 	}
-	s.pulling, s.staging, s.deadline, s.left, s.digest = false, nil, time.Time{}, 0, m.Digest
+	r.dropStaged(s)
+	s.pulling, s.deadline, s.left, s.digest = false, time.Time{}, 0, m.Digest
 	r.checkJoined()
 	r.event(Event{Kind: EventPulled, Session: s.id, Device: s.device, Count: s.got})
 	if s.got > 0 {

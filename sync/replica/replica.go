@@ -26,7 +26,8 @@
 // A record from a peer is taken (held, folded, served) if its device stands, or
 // it is the founding record, or it is a device card of a person who is in the
 // co-op, or a record that may be taken came along and has it in its past. All
-// else waits in the session's staging area and is dropped with the end of it.
+// else waits in a staging area, outside memory, and is dropped with the end of the
+// pull. After a flood the peer is asked again later each time, and may stage more.
 // A node that holds records of a device that does not stand, and that nobody's
 // standing device has in its past, covers them with an ack of its own.
 package replica
@@ -59,6 +60,9 @@ type Config struct {
 	ShowSig   record.Sig                                // the device's signature over Transport, see TransportClaim
 	Joined    func(*coop.Coop) bool                     // whether a newcomer has all its invite names; nil if it is none
 	Random    *rand.Rand                                // for nonces and pauses; seeded from the system, or by a simulator
+
+	Stage      func() (Area, error) // an empty area for what a pull stages; nil: in memory
+	StagedMost int64                // what one pull may stage, in bytes; 0: StagedMost
 }
 
 // TransportClaim is what a device signs, in record.DomainTransport, to say that
@@ -113,6 +117,7 @@ type Replica struct {
 	stored   int              // records handed out by Take or there from the start
 	duty     duty
 	cards    map[record.Key]SessionID // newcomers' devices, for admission and for telling them
+	floods   map[record.Key]*flood    // by the device of the peer
 	joined   bool
 	wanted   record.ID // the co-op a newcomer wants to join
 }
@@ -120,8 +125,14 @@ type Replica struct {
 // New returns a replica of what the co-op holds. If that is nothing, the node
 // is a newcomer, and cfg.Card and cfg.Joined say how it gets in.
 func New(cfg Config) *Replica {
+	if cfg.Stage == nil {
+		cfg.Stage = func() (Area, error) { return &memory{}, nil }
+	}
+	if cfg.StagedMost == 0 {
+		cfg.StagedMost = StagedMost
+	}
 	r := &Replica{
-		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(),
+		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
 		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil, wanted: wantedCoop(cfg.Card),
 	}
 	r.checkJoined()
@@ -281,6 +292,7 @@ func (r *Replica) Tick(now time.Time) {
 			r.bye(s, "no answer in time")
 		}
 	}
+	r.endPauses(now)
 	if at := r.duty.hintAt; !at.IsZero() && !now.Before(at) {
 		r.duty.hintAt = time.Time{}
 		r.hint()

@@ -84,6 +84,7 @@ func (r *Replica) Disconnected(id SessionID) {
 }
 
 func (r *Replica) forget(s *session) {
+	r.dropStaged(s)
 	delete(r.sessions, s.id)
 	if r.cards[s.device] == s.id {
 		delete(r.cards, s.device)
@@ -92,6 +93,7 @@ func (r *Replica) forget(s *session) {
 
 // bye closes the door on a peer.
 func (r *Replica) bye(s *session, reason string, evidence ...[]byte) {
+	r.dropStaged(s)
 	if len(reason) > wire.MaxReasonLen {
 		reason = strings.ToValidUTF8(reason[:wire.MaxReasonLen], "")
 	}
@@ -207,6 +209,7 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		r.event(Event{Kind: EventWaiting, Session: s.id, Device: s.device, Text: m.Reason})
 		return nil
 	case wire.Bye:
+		r.dropStaged(s)
 		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Text: m.Reason})
 		s.stage = -1
 		r.out.Close = append(r.out.Close, s.id)

@@ -1,82 +1,321 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
 
+	"coop/crdt/coop"
 	"coop/crdt/record"
 )
 
-// maxStaged bounds what one pull may stage, in bytes of records: more than any
-// honest peer has of records that do not stand, and less than hurts.
-const maxStaged = 32 << 20
+// StagedMost is how much one stream may stage unless the person says otherwise,
+// in bytes: far more than any honest peer has of records that do not stand.
+const StagedMost = 256 << 20
+
+const (
+	stagedFirst = 32 << 20 // what the first streams of a peer may stage, in bytes
+	stagedMin   = 1 << 10  // what a record counts at least: its place in the index, in memory, counts too
+	floodMin    = 1 << 20  // a stream that dropped less was no flood, and no reason to wait, in bytes
+
+	floodPauseFirst = 10 * time.Second // before a peer is pulled from after a flood; doubled each time
+	floodPauseMax   = 10 * time.Minute
+	floodKept       = 24 * time.Hour // without another flood it is forgotten
+	floodsMost      = 1024           // devices whose floods are remembered
+)
+
+// Area keeps the bytes of what one pull stages, and forgets them when it is
+// closed: a file of the node, or memory. It may refuse to write, for want of
+// room.
+type Area interface {
+	io.WriterAt
+	io.ReaderAt
+	io.Closer
+}
+
+// memory is an area for those who have no disk.
+type memory struct{ b []byte }
+
+func (m *memory) WriteAt(b []byte, at int64) (int, error) {
+	m.b = append(m.b[:at], b...)
+	return len(b), nil
+}
+
+func (m *memory) ReadAt(b []byte, at int64) (int, error) { return copy(b, m.b[at:]), nil }
+
+func (m *memory) Close() error { return nil }
 
 // staging holds, for the time of one pull, records that may not be taken yet,
-// in the order in which they came.
+// in the order in which they came. In memory is only where each is.
 type staging struct {
-	byID     map[record.ID]*record.Record
-	last     map[record.Key]*record.Record // of each device
-	devices  []record.Key
-	lenBytes int
-	judged   uint64 // the fold by which all that is staged was judged last
+	open     func() (Area, error)
+	area     Area // nil: nothing was staged yet
+	limit    int64
+	used     int64 // of the limit
+	end      int64 // of what is in the area
+	all      []staged
+	byID     map[record.ID]int
+	byDevice map[record.Key]*stagedDevice
+	devices  []record.Key // in the order in which they came
+	judged   uint64       // the fold by which all that is staged was judged last
+	came     int          // records that came since
+	lost     error        // why some could not be staged: the disk has no room
+	dropped  int          // those, and what needs them
+	full     bool         // the peer sent more than the limit
 }
 
-func newStaging(judged uint64) *staging {
-	return &staging{judged: judged, byID: map[record.ID]*record.Record{}, last: map[record.Key]*record.Record{}}
+// staged is one record: where it is, and whether it still waits.
+type staged struct {
+	id     record.ID
+	at     int64
+	length int
+	waits  bool
 }
 
-func (st *staging) count() int { return len(st.byID) }
+// stagedDevice is what is staged of one device.
+type stagedDevice struct {
+	all   []int
+	card  int // its own card, see coop.Claim
+	claim coop.Claim
+}
 
-func (st *staging) add(r *record.Record) error {
-	if st.lenBytes += len(r.Raw) + len(r.Body) + len(r.Sig); st.lenBytes > maxStaged {
-		return fmt.Errorf("peer sent more than %d MiB that this node may not take", maxStaged>>20)
+func newStaging(open func() (Area, error), limit int64, judged uint64) *staging {
+	return &staging{open: open, limit: limit, judged: judged, byID: map[record.ID]int{}, byDevice: map[record.Key]*stagedDevice{}}
+}
+
+// count returns how many records wait, and how many were lost.
+func (st *staging) count() int { return len(st.byID) + st.dropped }
+
+// add stages a record. An error ends the stream; that there is no room does not.
+func (st *staging) add(r *record.Record, claim coop.Claim) error {
+	if _, ok := st.byID[r.ID]; ok {
+		return nil
 	}
-	st.byID[r.ID] = r
-	if _, ok := st.last[r.Device]; !ok {
+	if len(st.byID) == 0 {
+		st.restart()
+	}
+	b := r.Encode()
+	cost := int64(max(len(b), stagedMin))
+	if st.used+cost > st.limit {
+		st.full = true
+		st.dropped++
+		return fmt.Errorf("this peer sent more than %d MiB of records that this node may not take", st.limit>>20)
+	}
+	st.used += cost
+	if st.lost == nil {
+		st.lost = st.write(b)
+	}
+	if st.lost != nil {
+		st.dropped++
+		return nil
+	}
+	i := len(st.all)
+	st.all = append(st.all, staged{r.ID, st.end, len(b), true})
+	st.end += int64(len(b))
+	st.byID[r.ID] = i
+	d := st.byDevice[r.Device]
+	if d == nil {
+		d = &stagedDevice{claim: claim}
+		st.byDevice[r.Device] = d
 		st.devices = append(st.devices, r.Device)
 	}
-	st.last[r.Device] = r
+	if claim.Card() {
+		d.card, d.claim = i, claim
+	}
+	d.all = append(d.all, i)
 	return nil
 }
 
-func (st *staging) remove(r *record.Record) {
-	delete(st.byID, r.ID)
-	st.lenBytes -= len(r.Raw) + len(r.Body) + len(r.Sig)
+// restart uses the area from its beginning: nothing waits in it.
+func (st *staging) restart() {
+	if st.lost == nil {
+		st.used = 0
+	}
+	st.end, st.all, st.devices = 0, nil, nil
+	clear(st.byDevice)
 }
 
-// withPast returns a staged record behind all that is staged of its past.
-func (st *staging) withPast(r *record.Record) []*record.Record {
-	var out []*record.Record
-	done := map[record.ID]bool{}
-	stack := []*record.Record{r}
-	for len(stack) > 0 {
-		top := stack[len(stack)-1]
-		pending := false
-		for _, id := range append([]record.ID{top.Prev}, top.Parents...) {
-			if p, ok := st.byID[id]; ok && !done[id] {
-				stack = append(stack, p)
-				pending = true
-			}
+func (st *staging) write(b []byte) (err error) {
+	if st.area == nil {
+		if st.area, err = st.open(); err != nil {
+			return err
 		}
-		if pending {
+	}
+	_, err = st.area.WriteAt(b, st.end)
+	return err
+}
+
+// read returns a staged record. Nothing but its id is believed of what was read.
+func (st *staging) read(i int) (*record.Record, error) {
+	b := make([]byte, st.all[i].length)
+	_, err := st.area.ReadAt(b, st.all[i].at)
+	var r *record.Record
+	if err == nil {
+		r, err = record.Decode(b)
+	}
+	if err == nil && r.ID != st.all[i].id {
+		err = errors.New("it is another one")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("this node cannot read what it staged: %w", err)
+	}
+	return r, nil
+}
+
+func (st *staging) remove(i int) {
+	st.all[i].waits = false
+	delete(st.byID, st.all[i].id)
+}
+
+// past returns what is staged of the past of some records, these included, in
+// the order in which it came.
+func (st *staging) past(ids ...record.ID) ([]int, error) {
+	seen := map[int]bool{}
+	for len(ids) > 0 {
+		id := ids[len(ids)-1]
+		ids = ids[:len(ids)-1]
+		i, ok := st.byID[id]
+		if !ok || seen[i] {
 			continue
 		}
-		stack = stack[:len(stack)-1]
-		if !done[top.ID] {
-			done[top.ID] = true
-			out = append(out, top)
+		seen[i] = true
+		r, err := st.read(i)
+		if err != nil {
+			return nil, err
 		}
+		ids = append(append(ids, r.Prev), r.Parents...)
 	}
-	return out
+	order := make([]int, 0, len(seen))
+	for i := range seen {
+		order = append(order, i)
+	}
+	slices.Sort(order)
+	return order, nil
 }
 
-// lastOfDevices returns the last staged record of each device: if it may be
-// taken, so may all before it.
-func (st *staging) lastOfDevices() []*record.Record {
-	var out []*record.Record
-	for _, d := range st.devices {
-		if r := st.last[d]; st.byID[r.ID] != nil {
-			out = append(out, r)
+// due reports whether what is staged is to be judged anew: the fold moved. Where
+// many devices wait that costs something, so it is not done at every message, but
+// at the end in any case.
+func (st *staging) due(changed uint64, atEnd bool) bool {
+	if st.judged == changed || !atEnd && st.came < len(st.devices)/judgeShare {
+		return false
+	}
+	st.judged, st.came = changed, 0
+	return true
+}
+
+// judgeShare is how many staged devices may be judged anew for each record that
+// came.
+const judgeShare = 16
+
+// close forgets what is staged.
+func (st *staging) close() {
+	if st.area != nil {
+		_ = st.area.Close() // what is in it is wanted no more
+	}
+}
+
+// flood is what is remembered of a device whose peer sent much that could not be
+// taken.
+type flood struct {
+	limit int64         // what its next stream may stage
+	pause time.Duration // the last
+	until time.Time     // before which nothing is pulled from it; zero: pull
+	last  time.Time
+}
+
+// limitOf returns what the next stream of a device's peer may stage.
+func (r *Replica) limitOf(device record.Key) int64 {
+	if f := r.floods[device]; f != nil {
+		return f.limit
+	}
+	return min(stagedFirst, r.cfg.StagedMost)
+}
+
+// pausing reports whether a device's peer is not pulled from now.
+func (r *Replica) pausing(device record.Key) bool {
+	f := r.floods[device]
+	return f != nil && !f.until.IsZero()
+}
+
+// dropStaged ends what a session stages: it is dropped, the person is told, and
+// after a flood the peer's next stream comes later, and may stage more if it had
+// to end.
+func (r *Replica) dropStaged(s *session) {
+	st := s.staging
+	if st == nil {
+		return
+	}
+	s.staging = nil
+	st.close()
+	n := st.count()
+	if n == 0 {
+		return
+	}
+	e := Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n}
+	if st.used >= floodMin {
+		f := r.flooded(s.device, s.heard)
+		if st.full {
+			f.limit = min(2*f.limit, r.cfg.StagedMost)
+		}
+		e.Text = fmt.Sprintf("it is not asked again for %v; then %d MiB may wait", f.pause, f.limit>>20)
+	}
+	if st.lost != nil {
+		e.Text = "they could not wait here: " + st.lost.Error()
+	}
+	r.event(e)
+}
+
+// flooded remembers a flood, and for how long it is a reason to wait.
+func (r *Replica) flooded(device record.Key, now time.Time) *flood {
+	f := r.floods[device]
+	if f != nil && now.Sub(f.last) >= floodKept {
+		delete(r.floods, device)
+		f = nil
+	}
+	if f == nil {
+		if len(r.floods) == floodsMost {
+			r.forgetFloods(now)
+		}
+		f = &flood{limit: r.limitOf(device)}
+		r.floods[device] = f
+	}
+	f.pause = min(max(2*f.pause, floodPauseFirst), floodPauseMax)
+	f.until, f.last = now.Add(f.pause), now
+	return f
+}
+
+// forgetFloods forgets the floods of long ago and, so that there is room for
+// another, the earliest.
+func (r *Replica) forgetFloods(now time.Time) {
+	var earliest record.Key
+	for d, f := range r.floods {
+		e := r.floods[earliest]
+		if e == nil || f.last.Before(e.last) || f.last.Equal(e.last) && d.Compare(earliest) < 0 {
+			earliest = d
 		}
 	}
-	return out
+	delete(r.floods, earliest)
+	maps.DeleteFunc(r.floods, func(_ record.Key, f *flood) bool { return now.Sub(f.last) >= floodKept })
+}
+
+// endPauses pulls again from those whose pause is over.
+func (r *Replica) endPauses(now time.Time) {
+	over := false
+	for _, f := range r.floods {
+		if !f.until.IsZero() && !now.Before(f.until) {
+			f.until, over = time.Time{}, true
+		}
+	}
+	if !over {
+		return
+	}
+	for _, id := range r.sessionIDs() {
+		if s := r.sessions[id]; s.again && !s.pulling {
+			r.pull(id)
+		}
+	}
 }
