@@ -136,6 +136,17 @@ func (f *fold) check(w *world, view bitset, anchors []record.ID) []*seen {
 			f.t.Fatalf("seed %d: epoch %d is not that of the specification", seed, i)
 		}
 	}
+	places := map[int]int{}
+	for i, b := range want {
+		for _, r := range b.records {
+			places[r] = i + 1
+		}
+	}
+	for ref, index := range f.order {
+		if got := f.m.Place(history.Ref(ref)); got != places[index] && index != 0 {
+			f.t.Fatalf("seed %d: record %d is in batch %d, want %d", seed, index, got, places[index])
+		}
+	}
 	minuted := newBitset(maxRecords)
 	minuted.set(0)
 	for _, b := range want {
