@@ -393,10 +393,15 @@ func (n *Node) event(e replica.Event) {
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:
 		text := fmt.Sprintf("%s offered %d records of devices that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count)
-		if e.Text != "" {
-			text += "; " + e.Text
+		if e.Text == "" {
+			n.say(text) // nobody covered them yet
+		} else {
+			n.accuse(text + "; " + e.Text)
 		}
-		n.say(text)
+	case replica.EventGarbage:
+		n.accuse(fmt.Sprintf("%s sent what no node of this version sends: %s", n.deviceText(e.Device), e.Text))
+	case replica.EventGap:
+		n.accuse(fmt.Sprintf("%s sent records and left out what they build on: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventWelcome:
 		n.remember(e.Session)
 		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))

@@ -46,8 +46,9 @@ type Card struct {
 
 // Event is something that happened at this node, for the log.
 type Event struct {
-	Time time.Time
-	Text string
+	Time    time.Time
+	Text    string
+	Trouble bool // a peer did what no honest one does, or brought too much
 }
 
 // View returns what the node shows now.
@@ -204,6 +205,12 @@ func (n *Node) wakeFollowers() {
 	}
 }
 
+// accuse says what a peer did that no honest one does.
+func (n *Node) accuse(text string) {
+	n.say(text)
+	n.told[len(n.told)-1].Trouble = true
+}
+
 // eventsMost is how many events are remembered for people; the log has all.
 const eventsMost = 100
 
@@ -212,7 +219,7 @@ const eventsMost = 100
 func (n *Node) say(text string) {
 	n.cfg.Log.Info(text)
 	n.told = slices.DeleteFunc(slices.Clone(n.told), func(e Event) bool { return e.Text == text })
-	n.told = append(n.told, Event{n.cfg.Now(), text})
+	n.told = append(n.told, Event{Time: n.cfg.Now(), Text: text})
 	if len(n.told) > eventsMost {
 		n.told = n.told[len(n.told)-eventsMost:]
 	}

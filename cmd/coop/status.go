@@ -58,8 +58,8 @@ func (t *terminal) showStatus(s api.Status) {
 	for _, n := range s.ToAdmit {
 		t.fields("admit", fmt.Sprintf("%s wants to join   coop member admit %s", n.Name, n.ID))
 	}
-	for _, p := range s.Problems {
-		t.fields("problem", fmt.Sprintf("%s of %s: %s", p.Kind, p.Author, p.Reason))
+	if s.Trouble > 0 {
+		t.fields("trouble", count(s.Trouble, "thing")+" went wrong or was cheated   coop trouble")
 	}
 	if s.Words {
 		t.fields("words", "your 24 words are still on this computer: write them down, then `coop words forget`")

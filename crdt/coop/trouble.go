@@ -37,7 +37,7 @@ const (
 // other did, with the records that show it. It is derived from what is held and
 // stored nowhere.
 type Trouble struct {
-	ID       record.ID // the record that made it trouble; it is one of Evidence
+	ID       record.ID // a record that made it trouble; it is one of Evidence
 	Kind     TroubleKind
 	Device   record.Key
 	Person   record.ID    // whose device it is; zero: nobody's
@@ -162,7 +162,7 @@ func (t *troubles) forkedTellers() {
 	if len(forked) <= (len(tellers)-1)/3 {
 		return
 	}
-	t.add(TroubleTellers, evidence[len(evidence)-1], "", evidence...)
+	t.add(TroubleTellers, evidence[0], "", evidence...)
 	t.found[len(t.found)-1].Tellers = forked
 }
 

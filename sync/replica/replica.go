@@ -94,6 +94,7 @@ const (
 	EventTooNew                          // a peer sent records of a newer version
 	EventDuty                            // this node could not write what it owes
 	EventGap                             // a peer answered a pull with records whose past it left out
+	EventGarbage                         // a peer sent what is no message, or a record nobody may take
 )
 
 // Event is something a person or a log should be told.

@@ -188,6 +188,8 @@ func (r *Replica) Garbage(id SessionID, err error) {
 	}
 	if errors.Is(err, record.ErrTooNew) {
 		r.event(Event{Kind: EventTooNew, Session: id, Device: s.device, Text: err.Error()})
+	} else {
+		r.event(Event{Kind: EventGarbage, Session: id, Device: s.device, Text: err.Error()})
 	}
 	r.bye(s, err.Error())
 }

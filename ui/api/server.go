@@ -34,6 +34,8 @@ func New(n *node.Node, down func()) http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /v1/status", get(s.status))
 	m.Handle("GET /v1/peers", get(s.peers))
+	m.Handle("GET /v1/trouble", get(s.troubles))
+	m.Handle("GET /v1/trouble/{id}", get(s.trouble))
 	m.Handle("GET /v1/log", http.HandlerFunc(s.log))
 	m.Handle("POST /v1/sync", post(s.sync))
 	m.Handle("POST /v1/words/forget", post(s.forgetWords))

@@ -54,6 +54,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 	}
 	if v.State != nil && v.Joined {
 		sh.fillStatus(&out)
+		if _, out.Trouble, err = s.node.Troubles(r.Context()); err != nil {
+			return nil, err
+		}
 	}
 	out.Offices, out.Heads, out.Tellers, out.Problems = list(out.Offices), list(out.Heads), list(out.Tellers), list(out.Problems)
 	out.ToVote, out.ToConfirm, out.ToAdmit = list(out.ToVote), list(out.ToConfirm), list(out.ToAdmit)

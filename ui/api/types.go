@@ -42,6 +42,7 @@ type (
 		Digest      string      `json:"digest"`
 		Peers       []Peer      `json:"peers"`
 		Problems    []Problem   `json:"problems"`
+		Trouble     int         `json:"trouble"` // how much was cheated or went wrong, see Troubles
 		ToVote      []Proposal  `json:"to_vote"`
 		ToConfirm   []Payment   `json:"to_confirm"`
 		ToAdmit     []Newcomer  `json:"to_admit"`

@@ -1,0 +1,87 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/record"
+)
+
+// Trouble is something that was cheated, or went wrong by somebody's doing, and
+// since when, by the clock of its author.
+type Trouble struct {
+	coop.Trouble
+	Time    time.Time
+	Minuted bool
+	Signed  []Signed // the evidence, where one trouble was asked for
+}
+
+// Signed is a record as its author signed it, and what became of it.
+type Signed struct {
+	*record.Record
+	Batch   int    // of the minutes, see minutes.Place; 0: not in them yet
+	Problem string // why it has no effect; "": it has
+}
+
+// Troubles returns what was cheated or went wrong, the latest first, and how many
+// there are, should not all be shown.
+func (n *Node) Troubles(ctx context.Context) (found []Trouble, of int, err error) {
+	err = n.ask(ctx, func() {
+		var all []coop.Trouble
+		all, of = n.coop.Troubles()
+		for _, t := range all {
+			found = append(found, n.trouble(t))
+		}
+	})
+	return found, of, err
+}
+
+func (n *Node) trouble(t coop.Trouble) Trouble {
+	ref, _ := n.coop.History().Find(t.ID)
+	return Trouble{Trouble: t, Time: time.UnixMilli(n.coop.History().At(ref).Time), Minuted: n.coop.Minutes().Minuted(ref)}
+}
+
+// Trouble returns one trouble, by the beginning of its id, with the signed
+// records that show it.
+func (n *Node) Trouble(ctx context.Context, typed string) (found Trouble, err error) {
+	typed = strings.ToLower(strings.TrimSpace(typed))
+	if len(typed) < minPrefix {
+		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a trouble: type at least %d characters of it", typed, minPrefix)}
+	}
+	asked := n.ask(ctx, func() {
+		all, _ := n.coop.Troubles()
+		count := 0
+		for _, t := range all {
+			// One record may be trouble in two ways: the first tells of it.
+			if strings.HasPrefix(t.ID.String(), typed) && (count == 0 || t.ID != found.ID) {
+				found, count = n.trouble(t), count+1
+			}
+		}
+		switch {
+		case count == 0:
+			err = &NotFound{fmt.Sprintf("there is no trouble %s: `coop trouble` lists what there is", typed)}
+		case count > 1:
+			err = &NotFound{fmt.Sprintf("%d troubles begin with %s: type more of the id", count, typed)}
+		default:
+			found.Signed = n.signed(found.Evidence)
+		}
+	})
+	if asked != nil {
+		err = asked
+	}
+	return found, err
+}
+
+// signed reads the records that show a trouble.
+func (n *Node) signed(ids []record.ID) (all []Signed) {
+	problems := n.coop.State().Problems()
+	for _, id := range ids {
+		ref, _ := n.coop.History().Find(id)
+		p, _ := problems.Get(id)
+		all = append(all, Signed{n.load(ref), n.coop.Minutes().Place(ref), p.Reason})
+	}
+	return all
+}
