@@ -575,6 +575,18 @@ func TestNewcomerKeepsApart(t *testing.T) {
 	})
 }
 
+// TestJoinedAfterRestart: who has joined has joined, also where the fold begins
+// anew and nobody is there.
+func TestJoinedAfterRestart(t *testing.T) {
+	w := newWorld(t, "Ana")
+	bo := w.join(w.nodes[0], "Bo")
+	w.lines[0].close()
+	if bo.start(); !bo.r.Joined() {
+		t.Fatal("after a restart Bo's node waits to be let in")
+	}
+	bo.write("doc/create", offer())
+}
+
 // TestWrongPast has a newcomer meet nodes that do not hold what its invite
 // names: it never joins.
 func TestWrongPast(t *testing.T) {

@@ -294,7 +294,11 @@ func (r *Replica) hint() {
 // checkJoined lets a newcomer begin to show and serve once it holds what its
 // invite names.
 func (r *Replica) checkJoined() {
-	if r.joined || !r.cfg.Joined(r.coop) {
+	if r.joined {
+		return
+	}
+	r.coop.Changed() // lets the minutes catch up, also with what was there from the start
+	if !r.cfg.Joined(r.coop) {
 		return
 	}
 	r.joined = true
