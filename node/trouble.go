@@ -81,7 +81,7 @@ func (n *Node) signed(ids []record.ID) (all []Signed) {
 	for _, id := range ids {
 		ref, _ := n.coop.History().Find(id)
 		p, _ := problems.Get(id)
-		all = append(all, Signed{n.load(ref), n.coop.Minutes().Place(ref), p.Reason})
+		all = append(all, Signed{n.load(ref), n.coop.Place(ref), p.Reason})
 	}
 	return all
 }

@@ -324,6 +324,16 @@ func (c *Coop) actsSince(l *line, r *reseat) (acts []record.ID) {
 	return acts
 }
 
+// Place returns the number of the batch of the minutes a record is in, counted
+// from 1, a re-seating as one; 0 if it is not minuted or founded the co-op.
+func (c *Coop) Place(ref history.Ref) int {
+	l := c.line
+	for l.by != nil && c.h.InPast(ref, c.find(l.by.After)) {
+		l = l.below
+	}
+	return l.minutes.InBatch(ref)
+}
+
 // reseatings returns the re-seatings that are held, for people, sorted by id.
 func (c *Coop) reseatings() []Reseating {
 	all := slices.Clone(c.unread)

@@ -143,7 +143,7 @@ func (f *fold) check(w *world, view bitset, anchors []record.ID) []*seen {
 		}
 	}
 	for ref, index := range f.order {
-		if got := f.m.Place(history.Ref(ref)); got != places[index] && index != 0 {
+		if got := f.m.InBatch(history.Ref(ref)); got != places[index] && index != 0 {
 			f.t.Fatalf("seed %d: record %d is in batch %d, want %d", seed, index, got, places[index])
 		}
 	}

@@ -78,27 +78,21 @@ func (e *epoch) pause(wave, seat int) time.Duration {
 	return min(pause, pauseMax)
 }
 
-// Place returns the number of the batch a record is in, counted from 1 over all
-// epochs: the same on every node. It is 0 for what is not minuted. It costs all
-// batches.
-func (m *Minutes) Place(ref history.Ref) int {
-	before := 0
-	for i, e := range m.epochs {
-		last := e.leaderOf(m.Last())
-		if i+1 < len(m.epochs) {
-			last = e.leaderOf(m.epochs[i+1].anchor)
+// InBatch returns the number of the batch a record is in, counted as Batches
+// does: the same on every node. It is 0 for what is in no batch of these
+// minutes, or before a re-seating that began them. It costs all batches.
+func (m *Minutes) InBatch(ref history.Ref) int {
+	if m.h.InPast(ref, m.epochs[0].from) {
+		return 0
+	}
+	var leaders []*leader
+	for k := range m.epochs {
+		leaders = append(leaders, m.committed(k)...)
+	}
+	for i, l := range leaders {
+		if m.h.InPast(ref, l.ref) {
+			return m.batches - len(leaders) + i + 1
 		}
-		batches, from := 0, 0 // of this epoch; from that of ref on
-		for l := last; l != nil; l = e.predecessor(l) {
-			batches++
-			if m.h.InPast(ref, l.ref) {
-				from++
-			}
-		}
-		if from > 0 {
-			return before + batches - from + 1
-		}
-		before += batches
 	}
 	return 0
 }
