@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"coop/crdt/coop"
+	"coop/crdt/history"
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
@@ -141,6 +142,33 @@ func TestReseat(t *testing.T) {
 	equal(t, "epochs", len(ana.c.State().Epochs), 3)
 	equal(t, "stored anchors", len(ana.c.Minutes().Anchors()), 2)
 	ana.everywhere()
+	ana.placed()
+}
+
+// placed holds that every batch of the minutes has records, but that of a
+// re-seating, and that nothing comes after what descends from it.
+func (d *desk) placed() {
+	d.w.t.Helper()
+	h, batches, reseats := d.c.History(), map[int]bool{}, 0
+	for ref := history.Ref(1); int(ref) < h.Len(); ref++ {
+		place := d.c.Place(ref)
+		if minuted := d.c.Minutes().Minuted(ref); minuted != (place > 0) {
+			d.w.t.Errorf("record %d is in batch %d, in the minutes: %v", ref, place, minuted)
+		}
+		if prev := h.At(ref).Prev; place > 0 && prev != history.None && d.c.Place(prev) > place {
+			d.w.t.Errorf("record %d is in batch %d, the one before it in %d", ref, place, d.c.Place(prev))
+		}
+		if place > 0 {
+			batches[place] = true
+		}
+	}
+	for _, r := range d.c.State().Reseatings {
+		if r.Reason == "" {
+			reseats++
+		}
+	}
+	equal(d.w.t, "batches with records", len(batches), d.c.Minutes().Batches()-reseats)
+	equal(d.w.t, "batch of the last leader", d.c.Place(d.c.Minutes().Last()), d.c.Minutes().Batches())
 }
 
 // TestReseatTakesBack: a leader that was hidden when others were seated comes to
