@@ -188,7 +188,8 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 	case proposal.EffectMembers:
 		return n.membersEffect(s, args)
 	case proposal.EffectTellers:
-		return tellersEffect(s, args)
+		keys, err := findSeats(s, args)
+		return proposal.Effect{Kind: kind, Keys: keys}, err
 	case proposal.EffectBylaw:
 		return bylawEffect(s, rest)
 	}
@@ -230,26 +231,25 @@ func (n *Node) membersEffect(s *coop.State, names []string) (e proposal.Effect, 
 	return proposal.Effect{Kind: proposal.EffectMembers, Members: record.SortIDs(ids)}, nil
 }
 
-// tellersEffect reads tellers as NAME, which means the first device of theirs
-// that stands, or NAME/DEVICE.
-func tellersEffect(s *coop.State, names []string) (e proposal.Effect, err error) {
-	var keys []record.Key
+// findSeats reads tellers as NAME, which means the first device of theirs that
+// stands, or NAME/DEVICE.
+func findSeats(s *coop.State, names []string) (keys []record.Key, err error) {
 	for _, typed := range names {
 		name, device, _ := strings.Cut(typed, "/")
 		m, err := FindMember(s, name)
 		if err != nil {
-			return e, err
+			return nil, err
 		}
 		i := slices.IndexFunc(m.Devices, func(k record.Key) bool {
 			d, _ := s.People.Devices.Get(k)
 			return s.People.Stands(k) && (device == "" || d.Name == device)
 		})
 		if i < 0 {
-			return e, &NotFound{fmt.Sprintf("%s has no device %q that could keep the minutes", m.Name, device)}
+			return nil, &NotFound{fmt.Sprintf("%s has no device %q that could keep the minutes", m.Name, device)}
 		}
 		keys = append(keys, m.Devices[i])
 	}
-	return proposal.Effect{Kind: proposal.EffectTellers, Keys: keys}, nil
+	return keys, nil
 }
 
 func bylawEffect(s *coop.State, typed string) (e proposal.Effect, err error) {

@@ -83,7 +83,7 @@ func (n *Node) Pay(ctx context.Context, p Payment) (record.ID, error) {
 // offline says why a payment should wait for the minutes. A node that reaches
 // enough tellers to confirm it at once is not offline.
 func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) error {
-	if n.reachesTellers(s) {
+	if n.seats().Reachable() {
 		return nil
 	}
 	provisional := s.Ledger.Provisional(s.Minuted.Ledger, me, unit)
@@ -91,24 +91,6 @@ func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) e
 		return &Refused{err.Error()}
 	}
 	return nil
-}
-
-// reachesTellers reports whether this node is connected to, or is itself one of,
-// as many tellers as it takes to put an act into the minutes.
-func (n *Node) reachesTellers(s *coop.State) bool {
-	reached := map[record.Key]bool{n.cfg.Home.Device().Public(): true}
-	for _, p := range n.replica.Peers() {
-		if p.Live {
-			reached[p.Device] = true
-		}
-	}
-	tellers := 0
-	for _, t := range s.People.Tellers {
-		if reached[t] {
-			tellers++
-		}
-	}
-	return tellers >= n.coop.Minutes().Status(n.coop.Minutes().Last()).Needs
 }
 
 // Request asks somebody for a payment.

@@ -78,7 +78,7 @@ Join one:   coop join CODE --as Bo`,
 		foundCmd(t), upCmd(t), joinCmd(t), inviteCmd(t),
 		memberCmd(t), deviceCmd(t), wordsCmd(t),
 		listingCmd(t), commentCmd(t), payCmd(t), requestCmd(t), acceptCmd(t), declineCmd(t), cancelCmd(t), ledgerCmd(t),
-		proposalCmd(t), voteCmd(t),
+		proposalCmd(t), voteCmd(t), tellersCmd(t),
 		statusCmd(t), logCmd(t), troubleCmd(t), peersCmd(t), syncCmd(t), exportCmd(t), verifyCmd(t), downCmd(t), demoCmd(t), manCmd(root), exitCodesCmd(),
 	)
 	root.SetHelpCommand(helpCmd(root))

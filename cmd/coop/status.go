@@ -61,6 +61,11 @@ func (t *terminal) showStatus(s api.Status) {
 	if s.Trouble > 0 {
 		t.fields("trouble", count(s.Trouble, "thing")+" went wrong or was cheated   coop trouble")
 	}
+	for _, r := range s.Reseatings {
+		if len(r.Took) > 0 {
+			fmt.Fprintf(t.out, "! %s: coop tellers shows which\n", reseated(r))
+		}
+	}
 	if s.Words {
 		t.fields("words", "your 24 words are still on this computer: write them down, then `coop words forget`")
 	}

@@ -281,6 +281,9 @@ func TestReseatVoid(t *testing.T) {
 		{"a key of somebody else", func(w *world, ds []*desk, r member.Reseat) (*desk, []byte) {
 			return ds[4], w.signedBy(r, "Ana", "Dora", "Eve").Signed(w.id, ds[5].id(), rootOf("Eve")).Encode()
 		}, "3 of the members"},
+		{"a device of somebody else", func(w *world, ds []*desk, r member.Reseat) (*desk, []byte) {
+			return ds[4], w.signedBy(r, "Ana", "Dora", "Eve").Signed(w.id, ds[5].id(), ds[4].key).Encode()
+		}, "3 of the members"},
 		{"signed other terms", func(w *world, ds []*desk, r member.Reseat) (*desk, []byte) {
 			r = w.signedBy(r, enough...)
 			r.Tellers = r.Tellers[:2]

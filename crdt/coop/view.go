@@ -33,6 +33,7 @@ type State struct {
 	Frontier [32]byte    // digest of the frontier: equal where the same records are held
 	Heads    []record.ID // records without a child
 
+	Reseated   record.ID   // the re-seating that the minutes go on from; zero: none
 	Reseatings []Reseating // all there are, sorted by id
 
 	pending map[record.ID]bool
@@ -44,7 +45,7 @@ func (c *Coop) State() *State {
 	s := &State{
 		Acts: *c.layer.clone(), Contents: c.contents.clone(), Minuted: c.minuted.clone(),
 		Records: c.h.Len(), Order: c.h.Len() - len(c.pending), Frontier: c.h.Digest(),
-		Last: c.h.ID(c.minutes.Last()), Reseatings: c.reseatings(), pending: map[record.ID]bool{},
+		Last: c.h.ID(c.minutes.Last()), Reseated: c.line.id(), Reseatings: c.reseatings(), pending: map[record.ID]bool{},
 	}
 	for _, ref := range c.pending {
 		if n := c.h.At(ref); isAct(n.Kind) {

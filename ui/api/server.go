@@ -49,6 +49,7 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/members/leave", made(s, func(ctx context.Context, _ *http.Request, in NameIn) (record.ID, error) {
 		return n.Leave(ctx, in.Name)
 	}))
+	s.reseatRoutes(m)
 	m.Handle("POST /v1/invites", post(s.invite))
 	m.Handle("GET /v1/newcomers", get(s.newcomers))
 	m.Handle("POST /v1/newcomers/{who}", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {

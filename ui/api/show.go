@@ -60,7 +60,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	}
 	out.Offices, out.Heads, out.Tellers, out.Problems = list(out.Offices), list(out.Heads), list(out.Tellers), list(out.Problems)
 	out.ToVote, out.ToConfirm, out.ToAdmit = list(out.ToVote), list(out.ToConfirm), list(out.ToAdmit)
-	out.Balances, out.Events = list(out.Balances), list(out.Events)
+	out.Balances, out.Events, out.Reseatings = list(out.Balances), list(out.Events), list(out.Reseatings)
 	return out, nil
 }
 
@@ -78,10 +78,7 @@ func (v shown) fillStatus(out *Status) {
 	if d, ok := s.People.Devices.Get(v.Device); ok {
 		out.DeviceName = d.Name
 	}
-	for _, key := range s.People.Tellers {
-		d, _ := s.People.Devices.Get(key)
-		out.Tellers = append(out.Tellers, Teller{v.name(d.Member), d.Name})
-	}
+	out.Tellers, out.Reseatings = v.tellers(s.People.Tellers), v.reseatings()
 	for _, p := range s.Problems().All() {
 		d, _ := s.People.Devices.Get(p.Device)
 		out.Problems = append(out.Problems, Problem{p.Record, p.Kind, v.name(d.Member), p.Reason})

@@ -39,6 +39,7 @@ type (
 		Minuted     int         `json:"minuted"`     // records in the minutes
 		Provisional int         `json:"provisional"` // acts that are not
 		Tellers     []Teller    `json:"tellers"`
+		Reseatings  []Reseating `json:"reseatings"`
 		Digest      string      `json:"digest"`
 		Peers       []Peer      `json:"peers"`
 		Problems    []Problem   `json:"problems"`

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coop/ui/api"
+)
+
+func tellersCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{
+		Use: "tellers", Short: "Who keeps the minutes, and what to do when they are gone", GroupID: "decide", Args: args(cobra.NoArgs),
+		Long: `Shows the tellers, when each last wrote something that is here, and the re-seatings
+there were. Tellers are changed by a proposal: coop proposal open --effect
+tellers:NAME,NAME. If so many are gone for good that nothing gets into the minutes, two
+thirds of the members put others in their place: coop tellers replace.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Tellers
+			if err := t.get(c.Context(), "/v1/tellers", &out); err != nil {
+				return err
+			}
+			return t.answer(out, func() { t.tellers(out) })
+		},
+	}
+	c.AddCommand(tellersReplaceCmd(t), tellersSignCmd(t))
+	return c
+}
+
+func (t *terminal) tellers(out api.Tellers) {
+	var rows [][]string
+	for _, s := range out.Tellers {
+		wrote := "nothing of theirs is here"
+		if s.Wrote != nil {
+			wrote = t.when(*s.Wrote)
+		}
+		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, map[bool]string{true: "here now"}[s.Here]})
+	}
+	t.table([]string{"NAME", "DEVICE", "LAST WROTE", ""}, rows)
+	t.note("  %d of them must be able to talk to each other; %s for the minutes", out.Needs, waits(out.Waiting))
+	for _, r := range out.Reseatings {
+		t.note("! %s", reseated(r))
+		for _, id := range r.Took {
+			t.note("    %s", t.id(id.String()))
+		}
+	}
+}
+
+// reseated says what a re-seating did.
+func reseated(r api.Reseating) string {
+	text := fmt.Sprintf("%s signed %s into the tellers' place", people(r.Signed), seats(r.Tellers))
+	if len(r.Took) > 0 {
+		text += fmt.Sprintf("; that took %s out of the minutes that had been final, to be ordered anew", count(len(r.Took), "act"))
+	}
+	return text
+}
+
+func waits(n int) string {
+	if n == 1 {
+		return "1 act waits"
+	}
+	return count(n, "act") + " wait"
+}
+
+// seats writes tellers for people.
+func seats(ts []api.Teller) string {
+	var out []string
+	for _, s := range ts {
+		out = append(out, fmt.Sprintf("%s (%s)", line(s.Member), line(s.Device)))
+	}
+	return strings.Join(out, ", ")
+}
+
+func people(names []string) string { return line(strings.Join(names, ", ")) }
+
+const reseatMeans = "It takes two thirds of the members, and it cannot be undone but by another one. What is in\nthe minutes stays; what waits is minuted by the new tellers. Should the old ones have\nbrought more into the minutes than anybody here knows, that is taken back and ordered\nanew. So first try to reach them."
+
+func tellersReplaceCmd(t *terminal) *cobra.Command {
+	var yes, force, again bool
+	c := &cobra.Command{
+		Use: "replace FILE WHO… --yes", Short: "Put others in the tellers' place: make a file that the members sign", Args: args(cobra.MinimumNArgs(2)),
+		Long: "Makes FILE, which says that these are the tellers from now on, and signs it. WHO is NAME or\nNAME/DEVICE. Hand FILE from member to member, by a message or on a stick; each says `coop\ntellers sign FILE`. When enough have signed it is done by itself.\n\n" + reseatMeans,
+		RunE: func(c *cobra.Command, a []string) error {
+			if !yes {
+				return usage("this puts %s in the place of the tellers, and you sign it: to do that, say --yes", strings.Join(a[1:], ", "))
+			}
+			if _, err := os.Lstat(a[0]); err == nil {
+				return usage("%s exists: choose another name", a[0])
+			}
+			var out api.Reseat
+			if err := t.post(c.Context(), "/v1/tellers/replace", api.ReplaceIn{Tellers: a[1:], Force: force, Again: again}, &out); err != nil {
+				return err
+			}
+			return t.signed(out, a[0])
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "you mean it, and sign it")
+	c.Flags().BoolVar(&force, "force", false, "although the tellers can be reached: they are in the hands of others")
+	againFlag(c, &again)
+	return c
+}
+
+func tellersSignCmd(t *terminal) *cobra.Command {
+	var yes, again bool
+	c := &cobra.Command{
+		Use: "sign FILE [--yes]", Short: "Sign others into the tellers' place", Args: args(cobra.ExactArgs(1)),
+		Long: "Shows what FILE says, and with --yes signs it and writes it back. When enough members have\nsigned it is done by itself.\n\n" + reseatMeans,
+		RunE: func(c *cobra.Command, a []string) error {
+			file, err := os.ReadFile(a[0])
+			if err != nil {
+				return usage("%v", err)
+			}
+			in := api.SignIn{File: file, Again: again}
+			var out api.Reseat
+			if yes {
+				if err := t.post(c.Context(), "/v1/tellers/sign", in, &out); err != nil {
+					return err
+				}
+				return t.signed(out, a[0])
+			}
+			if err := t.post(c.Context(), "/v1/tellers/read", in, &out); err != nil {
+				return err
+			}
+			return t.answer(out, func() {
+				t.fields("tellers", seats(out.Tellers), "signed", people(out.Signed), "needs", fmt.Sprintf("%d members", out.Needs))
+				t.note("  to sign it, which cannot be taken back: coop tellers sign %s --yes", a[0])
+			})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "sign it")
+	againFlag(c, &again)
+	return c
+}
+
+func againFlag(c *cobra.Command, again *bool) {
+	c.Flags().BoolVar(again, "again", false, "although this computer signed other tellers: nobody will finish that")
+}
+
+// signed writes back what was signed, or says that it is done.
+func (t *terminal) signed(out api.Reseat, path string) error {
+	if err := replaceFile(path, out.File); err != nil {
+		return err
+	}
+	return t.answer(out, func() {
+		if out.Done {
+			t.note("✓ enough have signed: the tellers are %s", seats(out.Tellers))
+			return
+		}
+		t.note("✓ signed; %d of %d members have: %s", len(out.Signed), out.Needs, people(out.Signed))
+		t.note("  next: hand %s to another member, who says: coop tellers sign %[1]s", path)
+	})
+}
+
+// replaceFile writes a file whole, or leaves it as it was.
+func replaceFile(path string, b []byte) error {
+	next := path + ".new"
+	if err := os.WriteFile(next, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"coop/crdt/record"
+	"coop/node"
+)
+
+// What there is to say and to ask about tellers, and putting others in their
+// place.
+type (
+	Tellers struct {
+		V          int         `json:"v"`
+		Tellers    []Seat      `json:"tellers"`
+		Needs      int         `json:"needs"`      // how many of them must talk to each other
+		Waiting    int         `json:"waiting"`    // acts that are not in the minutes
+		Reseatings []Reseating `json:"reseatings"` // that count, in their order
+	}
+
+	Seat struct {
+		Member string     `json:"member"`
+		Device string     `json:"device"`
+		Wrote  *time.Time `json:"wrote"` // when, by their clock, what is here of theirs was last written; null: nothing is
+		Here   bool       `json:"here"`  // it is this node, or connected to it
+	}
+
+	Reseating struct {
+		ID      record.ID   `json:"id"`
+		Author  string      `json:"author"`
+		Tellers []Teller    `json:"tellers"`
+		Signed  []string    `json:"signed"`
+		After   record.ID   `json:"after"` // the leader from which the minutes went on
+		Took    []record.ID `json:"took"`  // acts that had been final and were put into the order anew
+	}
+
+	// Reseat is a re-seating that members are signing.
+	Reseat struct {
+		V       int       `json:"v"`
+		ID      record.ID `json:"id"`   // of the record, once enough had signed
+		Done    bool      `json:"done"` // it is written: these are the tellers
+		File    []byte    `json:"file"`
+		Tellers []Teller  `json:"tellers"`
+		Signed  []string  `json:"signed"`
+		Needs   int       `json:"needs"`
+	}
+
+	ReplaceIn struct {
+		Tellers []string `json:"tellers"` // NAME or NAME/DEVICE
+		Force   bool     `json:"force"`   // although the tellers can be reached
+		Again   bool     `json:"again"`   // although this node signed others
+	}
+
+	SignIn struct {
+		File  []byte `json:"file"`
+		Again bool   `json:"again"`
+	}
+)
+
+// reseatRoutes adds the calls about tellers.
+func (s *Server) reseatRoutes(m *http.ServeMux) {
+	m.Handle("GET /v1/tellers", get(s.tellers))
+	m.Handle("POST /v1/tellers/replace", post(func(r *http.Request, in ReplaceIn) (any, error) {
+		out, err := s.node.ReplaceTellers(r.Context(), in.Tellers, in.Force, in.Again)
+		return s.reseat(r, out, err)
+	}))
+	m.Handle("POST /v1/tellers/sign", post(func(r *http.Request, in SignIn) (any, error) {
+		out, err := s.node.SignReseat(r.Context(), in.File, in.Again)
+		return s.reseat(r, out, err)
+	}))
+	m.Handle("POST /v1/tellers/read", post(func(r *http.Request, in SignIn) (any, error) {
+		out, err := s.node.ReadReseat(r.Context(), in.File)
+		return s.reseat(r, out, err)
+	}))
+}
+
+func (s *Server) tellers(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	seats, err := s.node.Seats(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	out := Tellers{V: Version, Needs: seats.Needs, Waiting: seats.Waiting}
+	for _, seat := range seats.Seats {
+		t := v.teller(seat.Device)
+		at := Seat{Member: t.Member, Device: t.Device, Here: seat.Here}
+		if !seat.Wrote.IsZero() {
+			wrote := seat.Wrote.UTC()
+			at.Wrote = &wrote
+		}
+		out.Tellers = append(out.Tellers, at)
+	}
+	out.Tellers, out.Reseatings = list(out.Tellers), v.reseatings()
+	return out, nil
+}
+
+// reseatings are those that count, in their order.
+func (v shown) reseatings() []Reseating {
+	out := []Reseating{}
+	for _, r := range node.Reseatings(v.State) {
+		out = append(out, Reseating{
+			ID: r.Record, Author: v.teller(r.Device).Member, Tellers: v.tellers(r.Tellers), Signed: v.names(r.Signers), After: r.After, Took: list(r.Took),
+		})
+	}
+	return out
+}
+
+func (v shown) teller(key record.Key) Teller {
+	d, _ := v.State.People.Devices.Get(key)
+	return Teller{v.name(d.Member), d.Name}
+}
+
+func (v shown) tellers(keys []record.Key) (out []Teller) {
+	for _, key := range keys {
+		out = append(out, v.teller(key))
+	}
+	return out
+}
+
+func (v shown) names(ids []record.ID) []string {
+	out := []string{}
+	for _, id := range ids {
+		out = append(out, v.name(id))
+	}
+	return out
+}
+
+func (s *Server) reseat(r *http.Request, made node.Reseat, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	return Reseat{
+		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.tellers(made.Tellers), Signed: v.names(made.Signed), Needs: made.Needs,
+	}, nil
+}
