@@ -39,6 +39,11 @@ func FuzzParseDeviceRequest(f *testing.F) {
 	fuzzParse(f, r.Encode(), member.ParseDeviceRequest)
 }
 
+func FuzzParseReseat(f *testing.F) {
+	r := member.Reseat{After: record.ID{1}, Tellers: []record.Key{key("Ana").Public(), key("Bo").Public()}}
+	fuzzParse(f, r.Signed(record.ID{2}, record.ID{3}, rootOf("Ana")).Signed(record.ID{2}, record.ID{4}, key("Bo")).Encode(), member.ParseReseat)
+}
+
 func FuzzParseFounding(f *testing.F) {
 	f.Add(foundingRecord(f, "Ana", "Bo").Body)
 	f.Fuzz(func(t *testing.T, b []byte) {
