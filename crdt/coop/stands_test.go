@@ -101,7 +101,9 @@ func TestTakeable(t *testing.T) {
 	twin := w.desk("Cleo", "Cleo", cleo.held)
 	cleo.ack()
 	twin.offer("Pears")
-	ana.pull(gone, cleo, twin)
+	ben.addDevice("Ben's old device")
+	ben.act(member.KindRevoke, member.NewRevoke(key("Ben's old device").Public()))
+	ana.pull(gone, cleo, twin, ben)
 	minute(ana, ben)
 
 	// card is the own card of a new device, written by itself.
@@ -124,6 +126,7 @@ func TestTakeable(t *testing.T) {
 		{"the own card of a new device", card("Ben", "Ben's new device"), true},
 		{"a record of somebody who left", gone.sign(coop.KindAck, nil), false},
 		{"the own card of a new device of somebody who left", card("Gone", "Gone's new device"), false},
+		{"the own card of a device that was revoked", card("Ben", "Ben's old device"), false},
 		{"a record of a forked device", cleo.sign(coop.KindAck, nil), false},
 		{"the own card of a new device of somebody whose other device forked", card("Cleo", "Cleo's new device"), true},
 		{"a record of a stranger", (&desk{w: w, key: key("stranger"), c: ana.c}).sign(coop.KindAck, nil), false},
