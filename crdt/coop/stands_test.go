@@ -114,6 +114,13 @@ func TestTakeable(t *testing.T) {
 	newDevice := w.desk("Ben", "Ben's forked device", ana.held)
 	other := newDevice.sign(member.KindDeviceAdd, w.deviceCard("Ben", "Ben's forked device"))
 	newcomer := ana.sign(member.KindAdmit, ana.invited("Dora").Encode())
+	first := card("Ben", "Ben's next device")
+	h := first.Header
+	h.Seq, h.Prev, h.Parents, h.Depth = 2, first.ID, nil, h.Depth+1
+	again, err := record.New(h, first.Body, key("Ben's next device"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		r    *record.Record
@@ -126,6 +133,7 @@ func TestTakeable(t *testing.T) {
 		{"the own card of a new device", card("Ben", "Ben's new device"), true},
 		{"a record of somebody who left", gone.sign(coop.KindAck, nil), false},
 		{"the own card of a new device of somebody who left", card("Gone", "Gone's new device"), false},
+		{"the own card of a new device, as its second record", again, false},
 		{"the own card of a device that was revoked", card("Ben", "Ben's old device"), false},
 		{"a record of a forked device", cleo.sign(coop.KindAck, nil), false},
 		{"the own card of a new device of somebody whose other device forked", card("Cleo", "Cleo's new device"), true},

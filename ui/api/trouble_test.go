@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
+	"strings"
 	"testing"
 
 	"coop/node/nodetest"
@@ -25,6 +27,11 @@ func TestTrouble(t *testing.T) {
 	bo.make(t, "/v1/proposals/"+id+"/vote", `{"option":"yes"}`)
 	late := bo.make(t, "/v1/proposals/"+id+"/vote", `{"option":"no","reason":"Oh"}`)
 	nodetest.AwaitSame(ana.House, bo.House)
+	ana.Garbage(ana.See().Peers[0].Session, errors.New("noise"))
+	out := ask[api.Troubles](t, ana, "/v1/trouble")
+	if len(out.Peers) != 1 || !strings.Contains(out.Peers[0].Text, "Bo's laptop") || !strings.Contains(out.Peers[0].Text, "noise") {
+		t.Errorf("of a peer that sent garbage is told %+v", out.Peers)
+	}
 	for _, s := range []*served{ana, bo} {
 		out := ask[api.Troubles](t, s, "/v1/trouble")
 		if len(out.Troubles) != 1 || out.Total != 1 || ask[api.Status](t, s, "/v1/status").Trouble != 1 {
