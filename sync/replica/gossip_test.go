@@ -7,6 +7,7 @@ import (
 
 	"coop/crdt/coop"
 	"coop/crdt/member"
+	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/sync/replica"
 	"coop/sync/wire"
@@ -143,6 +144,26 @@ func TestGossipAsksForPast(t *testing.T) {
 	s.p.say(records(first))
 	if !s.ana.holds(first) || !s.ana.holds(second) {
 		t.Errorf("holds the first %v, the second %v", s.ana.holds(first), s.ana.holds(second))
+	}
+}
+
+// TestGossipWaitsAndIsJudgedAgain has a record wait for its past, and its author
+// be put out before that comes: somebody covers the past, and not the record.
+func TestGossipWaitsAndIsJudgedAgain(t *testing.T) {
+	s := newStage(t)
+	dan := s.join(s.ana, "Dan")
+	s.pass(3 * time.Second)
+	chi := s.chi.chain()
+	past := chi.next("note", nil, s.head())
+	waits := chi.next("note", nil)
+	if pass, err := s.hear(waits); pass || err != nil {
+		t.Fatalf("pass %v, %v", pass, err)
+	}
+	s.decide(s.ana, proposal.Effect{Kind: proposal.EffectExpel, Member: s.chi.member()}, s.ana)
+	p := s.call(s.ana, "Dan's other", true).enter(dan.key)
+	p.say(records(past, dan.chain().next(coop.KindAck, nil, past)))
+	if !s.ana.holds(past) || s.ana.holds(waits) {
+		t.Errorf("holds what is covered %v, what waited for it %v", s.ana.holds(past), s.ana.holds(waits))
 	}
 }
 

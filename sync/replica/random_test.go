@@ -30,7 +30,6 @@ type random struct {
 	locked map[*node]bool
 	twins  map[*node]bool // copies of another's home
 	names  int
-	floods int // records that were offered and must not be held
 	did    map[string]int
 }
 
