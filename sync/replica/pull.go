@@ -176,12 +176,13 @@ func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error
 // stage lets a record wait. If there are too many of them, some may be taken by
 // now.
 func (r *Replica) stage(s *session, rec *record.Record, claim coop.Claim) error {
-	err := s.staging.add(rec, claim)
-	if err == nil || s.staging.judged == r.coop.Changed() {
-		return err
-	}
-	if err := r.rejudge(s, true); err != nil {
-		return err
+	if !s.staging.fits(rec) {
+		if err := r.rejudge(s, true); err != nil {
+			return err
+		}
+		if r.coop.Takes(claim) {
+			return r.takeWithPast(s, rec)
+		}
 	}
 	return s.staging.add(rec, claim)
 }

@@ -97,14 +97,13 @@ func (st *staging) add(r *record.Record, claim coop.Claim) error {
 	if len(st.byID) == 0 {
 		st.restart()
 	}
-	b := r.Encode()
-	cost := int64(max(len(b), stagedMin))
-	if st.used+cost > st.limit {
+	if !st.fits(r) {
 		st.full = true
 		st.dropped++
 		return fmt.Errorf("this peer sent more than %d MiB of records that this node may not take", st.limit>>20)
 	}
-	st.used += cost
+	st.used += cost(r)
+	b := r.Encode()
 	if st.lost == nil {
 		st.lost = st.write(b)
 	}
@@ -127,6 +126,16 @@ func (st *staging) add(r *record.Record, claim coop.Claim) error {
 	}
 	d.all = append(d.all, i)
 	return nil
+}
+
+// fits reports whether a record may be staged beside what is.
+func (st *staging) fits(r *record.Record) bool { return st.used+cost(r) <= st.limit }
+
+// cost is how much of the limit a record takes: what it takes of the area, or
+// more.
+func cost(r *record.Record) int64 {
+	const envelope = 16 // CBOR around header, signature and body
+	return int64(max(len(r.Raw)+len(r.Sig)+len(r.Body)+envelope, stagedMin))
 }
 
 // restart uses the area from its beginning: nothing waits in it.
