@@ -231,8 +231,7 @@ func (n *Node) membersEffect(s *coop.State, names []string) (e proposal.Effect, 
 	return proposal.Effect{Kind: proposal.EffectMembers, Members: record.SortIDs(ids)}, nil
 }
 
-// findSeats reads tellers as NAME, which means the first device of theirs that
-// stands, or NAME/DEVICE.
+// findSeats reads tellers as NAME or NAME/DEVICE: see tellerDevice.
 func findSeats(s *coop.State, names []string) (keys []record.Key, err error) {
 	for _, typed := range names {
 		name, device, _ := strings.Cut(typed, "/")
@@ -240,14 +239,11 @@ func findSeats(s *coop.State, names []string) (keys []record.Key, err error) {
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(m.Devices, func(k record.Key) bool {
-			d, _ := s.People.Devices.Get(k)
-			return s.People.Stands(k) && (device == "" || d.Name == device)
-		})
-		if i < 0 {
-			return nil, &NotFound{fmt.Sprintf("%s has no device %q that could keep the minutes", m.Name, device)}
+		key, ok := tellerDevice(s.People, m, device)
+		if !ok {
+			return nil, &NotFound{fmt.Sprintf("%s has no computer %sthat could keep the minutes: `coop member show %s` shows them", m.Name, map[bool]string{true: "called " + device + " "}[device != ""], name)}
 		}
-		keys = append(keys, m.Devices[i])
+		keys = append(keys, key)
 	}
 	return keys, nil
 }

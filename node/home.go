@@ -515,24 +515,14 @@ func (n *Node) Admit(ctx context.Context, typed string) (record.ID, error) {
 // they mean it.
 func (n *Node) Leave(ctx context.Context, name string) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
-		if s := a.coop.State(); name != s.People.Name {
-			return statement{}, invalid("to leave, type the name of the co-op: %q", s.People.Name)
+		people := a.coop.People()
+		if name != people.Name {
+			return statement{}, invalid("to leave, type the name of the co-op: %q", people.Name)
+		}
+		if people.IsTeller(a.me.ID) {
+			return statement{}, &Refused{"you keep the minutes, and cannot leave before others do in your place: " + changeTellers(n.suggest(a.coop.State(), a.me.ID))}
 		}
 		return statement{member.KindLeave, nil}, nil
-	})
-}
-
-// RevokeDevice takes one of this member's devices out. A teller's seat must be
-// passed first.
-func (n *Node) RevokeDevice(ctx context.Context, name string) (record.ID, error) {
-	return n.write(ctx, func(a author) (statement, error) {
-		people := a.coop.People()
-		for _, key := range a.me.Devices {
-			if d, _ := people.Devices.Get(key); d.Name == name && !d.Revoked {
-				return statement{member.KindRevoke, member.NewRevoke(key)}, nil
-			}
-		}
-		return statement{}, &NotFound{fmt.Sprintf("you have no computer called %q in use: `coop device list` shows them", name)}
 	})
 }
 

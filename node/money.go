@@ -83,7 +83,7 @@ func (n *Node) Pay(ctx context.Context, p Payment) (record.ID, error) {
 // offline says why a payment should wait for the minutes. A node that reaches
 // enough tellers to confirm it at once is not offline.
 func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) error {
-	if n.seats().Reachable() {
+	if n.reachable() {
 		return nil
 	}
 	provisional := s.Ledger.Provisional(s.Minuted.Ledger, me, unit)

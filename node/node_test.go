@@ -192,11 +192,11 @@ func TestFurtherDevice(t *testing.T) {
 		t.Error("a code let in two computers")
 	}
 
-	_, err := phone.RevokeDevice(t.Context(), "toaster")
+	_, err := phone.RevokeDevice(t.Context(), "toaster", "", "")
 	refuse(t, err, "not found", "toaster")
-	_, err = phone.RevokeDevice(t.Context(), "laptop")
-	refuse(t, err, "refused", "teller's seat")
-	must[record.ID](t)(ana.RevokeDevice(t.Context(), "phone"))
+	_, err = phone.RevokeDevice(t.Context(), "laptop", "", "")
+	refuse(t, err, "refused", "coop device revoke laptop --seat-to phone")
+	must[record.ID](t)(ana.RevokeDevice(t.Context(), "phone", "", ""))
 	phone.Await("revoked", func(v node.View) bool { return !v.State.People.Stands(v.Device) })
 	_, err = phone.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Pears"})
 	refuse(t, err, "refused", "revoked")

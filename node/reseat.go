@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"time"
 
 	"coop/crdt/coop"
 	"coop/crdt/member"
@@ -20,61 +19,16 @@ const reseatMagic = "coop/1 reseat\n"
 // signedReseat is under what name the store keeps what this node signed last.
 const signedReseat = "reseat"
 
-// Seat is a teller as this node knows them.
-type Seat struct {
-	Device record.Key
-	Wrote  time.Time // by their clock, the last record that is here; zero: none is
-	Here   bool      // it is this node, or connected to it
-}
-
-// Seats is who the tellers are, and whether the minutes stand still.
-type Seats struct {
-	Seats   []Seat
-	Needs   int // of them must talk to each other
-	Waiting int // acts
-}
-
-// Reachable reports whether as many tellers can be reached as it takes to put an
-// act into the minutes.
-func (s Seats) Reachable() bool {
+// reachable reports whether as many tellers can be reached from here as it takes
+// to put an act into the minutes.
+func (n *Node) reachable() bool {
 	here := 0
-	for _, seat := range s.Seats {
-		if seat.Here {
+	for _, t := range n.tellers(n.coop.State()) {
+		if t.Here || t.Connected {
 			here++
 		}
 	}
-	return here >= s.Needs
-}
-
-// Seats returns who the tellers are.
-func (n *Node) Seats(ctx context.Context) (s Seats, err error) {
-	err = n.ask(ctx, func() {
-		if n.coop.History().Len() > 0 {
-			s = n.seats()
-		}
-	})
-	return s, err
-}
-
-func (n *Node) seats() Seats {
-	h, m := n.coop.History(), n.coop.Minutes()
-	s := Seats{Needs: m.Status(m.Last()).Needs, Waiting: n.coop.Waiting()}
-	reached := map[record.Key]bool{n.cfg.Home.Device().Public(): true}
-	for _, p := range n.replica.Peers() {
-		if p.Live {
-			reached[p.Device] = true
-		}
-	}
-	for _, key := range n.coop.People().Tellers {
-		seat := Seat{Device: key, Here: reached[key]}
-		for _, tip := range h.TipsOf(key) {
-			if at := time.UnixMilli(h.At(tip).Time); at.After(seat.Wrote) {
-				seat.Wrote = at
-			}
-		}
-		s.Seats = append(s.Seats, seat)
-	}
-	return s
+	return here >= n.tellersNeeded()
 }
 
 // Reseat is a re-seating that members are signing.
@@ -92,7 +46,7 @@ type Reseat struct {
 // which its person knows will never be finished.
 func (n *Node) ReplaceTellers(ctx context.Context, names []string, force, again bool) (Reseat, error) {
 	return n.reseat(ctx, again, true, func(a author) (member.Reseat, error) {
-		if !force && n.seats().Reachable() {
+		if !force && n.reachable() {
 			return member.Reseat{}, &Refused{"enough tellers can be reached from here, so the minutes do not stand still: change them by a proposal"}
 		}
 		s := a.coop.State()

@@ -9,7 +9,6 @@ import (
 	"coop/crdt/history"
 	"coop/crdt/ledger"
 	"coop/crdt/member"
-	"coop/crdt/minutes"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/sync/replica"
@@ -27,6 +26,10 @@ type View struct {
 	Events []Event
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
+
+	Tellers       []Teller
+	TellersNeeded int    // how many of them must talk to each other
+	Advice        string // what should be done about the tellers; "": nothing
 }
 
 // Peer is a node this one is connected to.
@@ -71,6 +74,10 @@ func (n *Node) view() View {
 	if n.coop.History().Len() > 0 {
 		v.State = n.coop.State()
 		v.Me, _ = v.State.People.Author(v.Device)
+		v.Tellers, v.TellersNeeded = n.tellers(v.State), n.tellersNeeded()
+		if v.Me.ID != (record.ID{}) {
+			v.Advice = n.advice(v.State, v.Me)
+		}
 	}
 	for _, p := range n.replica.Peers() {
 		v.Peers = append(v.Peers, n.peer(v.State, p))
@@ -97,16 +104,6 @@ func (n *Node) peer(s *coop.State, p replica.Peer) Peer {
 		}
 	}
 	return out
-}
-
-// Waiting says what an act that is not minuted waits for.
-func (n *Node) Waiting(ctx context.Context, id record.ID) (w minutes.Waiting, err error) {
-	err = n.ask(ctx, func() {
-		if ref, ok := n.coop.History().Find(id); ok {
-			w = n.coop.Minutes().Status(ref)
-		}
-	})
-	return w, err
 }
 
 // Todo is what waits for this member.

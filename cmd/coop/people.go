@@ -180,10 +180,7 @@ func deviceCmd(t *terminal) *cobra.Command {
 			t.table([]string{"NAME", "STATE", "", ""}, rows)
 		})
 	}}
-	revoke := &cobra.Command{Use: "revoke NAME", Short: "Take a lost or stolen computer out", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
-		return t.make(c.Context(), "/v1/devices/"+url.PathEscape(a[0])+"/revoke", struct{}{}, "revoked "+a[0])
-	}}
-	c.AddCommand(invite, list, revoke, deviceTrustCmd(t))
+	c.AddCommand(invite, list, deviceRevokeCmd(t), deviceSeatCmd(t), deviceTrustCmd(t))
 	return c
 }
 

@@ -39,7 +39,7 @@ func (t *terminal) showStatus(s api.Status) {
 	t.fields("you", fmt.Sprintf("%s, %s", s.Member, strings.Join(append([]string{s.Standing}, s.Offices...), ", ")),
 		"computer", s.DeviceName, "sync", syncWord(s), "records", fmt.Sprintf("%d, of them %d in the minutes", s.Records, s.Minuted))
 	if s.Provisional > 0 {
-		t.fields("waiting", fmt.Sprintf("%d acts wait for the tellers: %s", s.Provisional, tellers(s)))
+		t.fields("waiting", fmt.Sprintf("%s not in the minutes yet; the first %s", count(s.Provisional, "act"), s.Waiting))
 	}
 	for _, b := range s.Balances {
 		t.fields("balance", fmt.Sprintf("%s %s, can pay %s", b.Balance, b.Unit, b.Available))
@@ -58,6 +58,7 @@ func (t *terminal) showStatus(s api.Status) {
 	for _, n := range s.ToAdmit {
 		t.fields("admit", fmt.Sprintf("%s wants to join   coop member admit %s", n.Name, n.ID))
 	}
+	t.fields("advice", s.Advice)
 	if s.Trouble > 0 {
 		t.fields("trouble", count(s.Trouble, "thing")+" went wrong or was cheated   coop trouble")
 	}
@@ -69,14 +70,6 @@ func (t *terminal) showStatus(s api.Status) {
 	if s.Words {
 		t.fields("words", "your 24 words are still on this computer: write them down, then `coop words forget`")
 	}
-}
-
-func tellers(s api.Status) string {
-	names := make([]string, len(s.Tellers))
-	for i, n := range s.Tellers {
-		names[i] = n.Member
-	}
-	return strings.Join(names, ", ")
 }
 
 // syncWord says how this node is, in one of a few words.

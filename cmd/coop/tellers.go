@@ -36,7 +36,7 @@ func (t *terminal) tellers(out api.Tellers) {
 		if s.Wrote != nil {
 			wrote = t.when(*s.Wrote)
 		}
-		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, map[bool]string{true: "here now"}[s.Here]})
+		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, map[bool]string{true: "here now"}[s.Here || s.Connected]})
 	}
 	t.table([]string{"NAME", "DEVICE", "LAST WROTE", ""}, rows)
 	t.note("  %d of them must be able to talk to each other; %s for the minutes", out.Needs, waits(out.Waiting))
@@ -65,7 +65,7 @@ func waits(n int) string {
 }
 
 // seats writes tellers for people.
-func seats(ts []api.Teller) string {
+func seats(ts []api.Seat) string {
 	var out []string
 	for _, s := range ts {
 		out = append(out, fmt.Sprintf("%s (%s)", line(s.Member), line(s.Device)))

@@ -176,7 +176,7 @@ func (t *terminal) made(m api.Made, done string, next ...string) error {
 			done += " " + m.ID.Short()
 		}
 		if !m.Minuted {
-			done += " (not in the minutes yet)"
+			done += "; not in the minutes yet: it " + m.Waits
 		}
 		fmt.Fprintf(t.err, "✓ %s\n", done)
 		t.next(strings.NewReplacer(" ID", " "+m.ID.Short()), next)

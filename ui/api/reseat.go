@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"coop/crdt/record"
 	"coop/node"
@@ -13,23 +12,16 @@ import (
 type (
 	Tellers struct {
 		V          int         `json:"v"`
-		Tellers    []Seat      `json:"tellers"`
+		Tellers    []Teller    `json:"tellers"`
 		Needs      int         `json:"needs"`      // how many of them must talk to each other
 		Waiting    int         `json:"waiting"`    // acts that are not in the minutes
 		Reseatings []Reseating `json:"reseatings"` // that count, in their order
 	}
 
-	Seat struct {
-		Member string     `json:"member"`
-		Device string     `json:"device"`
-		Wrote  *time.Time `json:"wrote"` // when, by their clock, what is here of theirs was last written; null: nothing is
-		Here   bool       `json:"here"`  // it is this node, or connected to it
-	}
-
 	Reseating struct {
 		ID      record.ID   `json:"id"`
 		Author  string      `json:"author"`
-		Tellers []Teller    `json:"tellers"`
+		Tellers []Seat      `json:"tellers"`
 		Signed  []string    `json:"signed"`
 		After   record.ID   `json:"after"` // the leader from which the minutes went on
 		Took    []record.ID `json:"took"`  // acts that had been final and were put into the order anew
@@ -41,7 +33,7 @@ type (
 		ID      record.ID `json:"id"`   // of the record, once enough had signed
 		Done    bool      `json:"done"` // it is written: these are the tellers
 		File    []byte    `json:"file"`
-		Tellers []Teller  `json:"tellers"`
+		Tellers []Seat    `json:"tellers"`
 		Signed  []string  `json:"signed"`
 		Needs   int       `json:"needs"`
 	}
@@ -80,22 +72,16 @@ func (s *Server) tellers(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	seats, err := s.node.Seats(r.Context())
-	if err != nil {
-		return nil, err
+	return Tellers{V: Version, Tellers: v.tellers(), Needs: v.TellersNeeded, Waiting: len(v.State.Pending), Reseatings: v.reseatings()}, nil
+}
+
+// tellers are those of the minutes.
+func (v shown) tellers() []Teller {
+	out := []Teller{}
+	for _, t := range v.Tellers {
+		out = append(out, Teller{t.Name, t.Device.Name, t.Here, t.Connected, timeOrNone(t.Wrote.UnixMilli())})
 	}
-	out := Tellers{V: Version, Needs: seats.Needs, Waiting: seats.Waiting}
-	for _, seat := range seats.Seats {
-		t := v.teller(seat.Device)
-		at := Seat{Member: t.Member, Device: t.Device, Here: seat.Here}
-		if !seat.Wrote.IsZero() {
-			wrote := seat.Wrote.UTC()
-			at.Wrote = &wrote
-		}
-		out.Tellers = append(out.Tellers, at)
-	}
-	out.Tellers, out.Reseatings = list(out.Tellers), v.reseatings()
-	return out, nil
+	return out
 }
 
 // reseatings are those that count, in their order.
@@ -103,20 +89,20 @@ func (v shown) reseatings() []Reseating {
 	out := []Reseating{}
 	for _, r := range node.Reseatings(v.State) {
 		out = append(out, Reseating{
-			ID: r.Record, Author: v.teller(r.Device).Member, Tellers: v.tellers(r.Tellers), Signed: v.names(r.Signers), After: r.After, Took: list(r.Took),
+			ID: r.Record, Author: v.seat(r.Device).Member, Tellers: v.seats(r.Tellers), Signed: v.names(r.Signers), After: r.After, Took: list(r.Took),
 		})
 	}
 	return out
 }
 
-func (v shown) teller(key record.Key) Teller {
+func (v shown) seat(key record.Key) Seat {
 	d, _ := v.State.People.Devices.Get(key)
-	return Teller{v.name(d.Member), d.Name}
+	return Seat{v.name(d.Member), d.Name}
 }
 
-func (v shown) tellers(keys []record.Key) (out []Teller) {
+func (v shown) seats(keys []record.Key) (out []Seat) {
 	for _, key := range keys {
-		out = append(out, v.teller(key))
+		out = append(out, v.seat(key))
 	}
 	return out
 }
@@ -138,6 +124,6 @@ func (s *Server) reseat(r *http.Request, made node.Reseat, err error) (any, erro
 		return nil, err
 	}
 	return Reseat{
-		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.tellers(made.Tellers), Signed: v.names(made.Signed), Needs: made.Needs,
+		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.seats(made.Tellers), Signed: v.names(made.Signed), Needs: made.Needs,
 	}, nil
 }

@@ -57,8 +57,11 @@ func New(n *node.Node, down func()) http.Handler {
 	}))
 	m.Handle("GET /v1/devices", get(s.devices))
 	m.Handle("POST /v1/devices/trust", post(s.trust))
-	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
-		return n.RevokeDevice(ctx, r.PathValue("name"))
+	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
+		return n.RevokeDevice(ctx, r.PathValue("name"), in.SeatTo, in.Words)
+	}))
+	m.Handle("POST /v1/devices/{name}/seat", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
+		return n.PassSeat(ctx, r.PathValue("name"), in.Words)
 	}))
 
 	m.Handle("GET /v1/listings", get(s.listings))
@@ -166,7 +169,7 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 		if err != nil {
 			return nil, err
 		}
-		return Made{V: Version, ID: id, Minuted: v.State.InMinutes(id)}, nil
+		return Made{V: Version, ID: id, Minuted: v.State.InMinutes(id), Waits: shown{v, r.Context(), s.node}.waits(id)}, nil
 	})
 }
 

@@ -78,7 +78,11 @@ func (v shown) fillStatus(out *Status) {
 	if d, ok := s.People.Devices.Get(v.Device); ok {
 		out.DeviceName = d.Name
 	}
-	out.Tellers, out.Reseatings = v.tellers(s.People.Tellers), v.reseatings()
+	out.Tellers, out.Reseatings = v.tellers(), v.reseatings()
+	if len(s.Pending) > 0 {
+		out.Waiting = v.waits(s.Pending[0])
+	}
+	out.Advice = v.Advice
 	for _, p := range s.Problems().All() {
 		d, _ := s.People.Devices.Get(p.Device)
 		out.Problems = append(out.Problems, Problem{p.Record, p.Kind, v.name(d.Member), p.Reason})
@@ -413,16 +417,11 @@ func (v shown) amount(n int64, unit string) string {
 	return ledger.FormatAmount(n, u)
 }
 
-// waits says what an act that is not in the minutes waits for.
+// waits says what an act that is not in the minutes waits for. Nothing depends
+// on it, so a node that is stopping says nothing.
 func (v shown) waits(id record.ID) string {
-	if v.State.InMinutes(id) {
-		return ""
-	}
-	w, err := v.node.Waiting(v.ctx, id)
-	if err != nil || w.Of == 0 {
-		return ""
-	}
-	return fmt.Sprintf("not in the minutes yet: seen by %d, needs %d of %d tellers", len(w.SeenBy), w.Needs, w.Of)
+	text, _ := v.node.Waits(v.ctx, id)
+	return text
 }
 
 // ledger answers with one person's account, or with all.

@@ -19,6 +19,7 @@ type (
 		ID      record.ID   `json:"id"`
 		IDs     []record.ID `json:"ids,omitempty"`     // of an import
 		Minuted bool        `json:"minuted,omitempty"` // it is final already
+		Waits   string      `json:"waits,omitempty"`   // what it waits for if it is not
 		Text    string      `json:"text,omitempty"`
 	}
 
@@ -36,9 +37,11 @@ type (
 		Waits       string      `json:"waits,omitempty"` // what a newcomer waits for
 		Records     int         `json:"records"`
 		Heads       []record.ID `json:"heads"`
-		Minuted     int         `json:"minuted"`     // records in the minutes
-		Provisional int         `json:"provisional"` // acts that are not
-		Tellers     []Teller    `json:"tellers"`
+		Minuted     int         `json:"minuted"`           // records in the minutes
+		Provisional int         `json:"provisional"`       // acts that are not
+		Waiting     string      `json:"waiting,omitempty"` // what the first of them waits for
+		Tellers     []Teller    `json:"tellers"`           // by the minutes
+		Advice      string      `json:"advice,omitempty"`  // what should be done about them
 		Reseatings  []Reseating `json:"reseatings"`
 		Digest      string      `json:"digest"`
 		Peers       []Peer      `json:"peers"`
@@ -54,9 +57,18 @@ type (
 		Broken      string      `json:"broken,omitempty"` // why nothing can be written now
 	}
 
-	Teller struct {
+	// Seat is a device that keeps the minutes, or is to.
+	Seat struct {
 		Member string `json:"member"`
 		Device string `json:"device"`
+	}
+
+	Teller struct {
+		Member    string     `json:"member"`
+		Device    string     `json:"device"`
+		Here      bool       `json:"here"` // this computer
+		Connected bool       `json:"connected"`
+		Wrote     *time.Time `json:"wrote"` // last, as its own clock said
 	}
 
 	Peer struct {
@@ -316,6 +328,10 @@ type (
 	}
 	NameIn struct {
 		Name string `json:"name"`
+	}
+	SeatIn struct {
+		SeatTo string `json:"seat_to"` // with a revocation: who gets the teller's seat
+		Words  string `json:"words"`   // the 24 words; "": they are not needed, or on this computer
 	}
 )
 

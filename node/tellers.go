@@ -1,0 +1,255 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"coop/crdt/coop"
+	"coop/crdt/member"
+	"coop/crdt/proposal"
+	"coop/crdt/record"
+)
+
+const (
+	// tellersWanted is how many tellers a co-op should have as soon as it has so
+	// many members: with three, one may be away or lost.
+	tellersWanted = 3
+
+	// silentAfter is how long a teller may write nothing, while others do, before
+	// people are told.
+	silentAfter = 30 * 24 * time.Hour
+)
+
+// Teller is a device that has a teller's seat by the minutes.
+type Teller struct {
+	Device    member.Device
+	Name      string // of its person
+	Here      bool   // it is this computer
+	Connected bool
+	Wrote     time.Time // its latest record that is here, as its own clock said; zero: none is
+}
+
+func (n *Node) tellers(s *coop.State) []Teller {
+	var all []Teller
+	for _, key := range s.Minuted.People.Tellers {
+		d, _ := s.People.Devices.Get(key)
+		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == n.cfg.Home.Device().Public(), Wrote: n.wrote(key)}
+		for _, p := range n.replica.Peers() {
+			t.Connected = t.Connected || p.Live && p.Device == key
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// tellersNeeded is how many tellers must talk to each other for an act to get
+// into the minutes.
+func (n *Node) tellersNeeded() int {
+	m := n.coop.Minutes()
+	return m.Status(m.Last()).Needs
+}
+
+// wrote is the time of the latest record of a device, zero if there is none.
+func (n *Node) wrote(device record.Key) (at time.Time) {
+	h := n.coop.History()
+	for _, tip := range h.TipsOf(device) {
+		if t := time.UnixMilli(h.At(tip).Time); t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// Waits says in words what an act that is not in the minutes waits for; "" for
+// one that is, and for what is no record here.
+func (n *Node) Waits(ctx context.Context, id record.ID) (text string, err error) {
+	err = n.ask(ctx, func() {
+		ref, held := n.coop.History().Find(id)
+		if !held || n.coop.Minutes().Minuted(ref) {
+			return
+		}
+		w := n.coop.Minutes().Status(ref)
+		var about []string
+		for _, t := range n.tellers(n.coop.State()) {
+			if !t.Here {
+				about = append(about, t.text(slices.Contains(w.SeenBy, t.Device.Key), n.cfg.Now()))
+			}
+		}
+		text = fmt.Sprintf("waits for %d of %d tellers: %s", w.Needs, w.Of, strings.Join(about, ", "))
+		if w.Of == 1 {
+			text = "waits for the only teller: " + strings.Join(about, ", ")
+		}
+	})
+	return text, err
+}
+
+// text says whether a teller has seen something, and where they are.
+func (t Teller) text(seen bool, now time.Time) string {
+	has := map[bool]string{true: " has it and"}[seen]
+	switch {
+	case t.Connected && seen:
+		return t.Name + " has it"
+	case t.Connected:
+		return t.Name + " is connected"
+	case t.Wrote.IsZero():
+		return t.Name + " has written nothing yet"
+	}
+	return t.Name + has + " last wrote " + day(t.Wrote, now)
+}
+
+// day writes when something was, for people.
+func day(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	midnight := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
+	switch days := midnight(now).Sub(midnight(at)) / (24 * time.Hour); {
+	case days == 0:
+		return "today at " + at.Format("15:04")
+	case days > 0 && days < 7:
+		return "on " + at.Format("Monday 15:04")
+	}
+	return "on " + at.Format("2 January 2006")
+}
+
+// advice says what should be done about the tellers, with the command to type;
+// "" if nothing.
+func (n *Node) advice(s *coop.State, me member.Member) string {
+	people := s.People
+	var out, silent, fine []string
+	for _, key := range people.Tellers {
+		d, _ := people.Devices.Get(key)
+		name := NameOf(s, d.Member)
+		switch {
+		case !people.Stands(key) && d.Member == me.ID:
+			return fmt.Sprintf("your computer %s keeps the minutes and can sign no more: %s", d.Name, seatAdvice(people, me, d))
+		case !people.Stands(key):
+			out = append(out, name)
+		case n.silent(s, key):
+			silent = append(silent, name)
+		default:
+			fine = append(fine, name)
+		}
+	}
+	if !slices.Contains(people.Voters(), me.ID) || deciding(s) {
+		return ""
+	}
+	why := ""
+	switch {
+	case out != nil:
+		why = fmt.Sprintf("the computer with which %s kept the minutes can sign no more; unless another of theirs takes the seat", names(out))
+	case silent != nil:
+		why = fmt.Sprintf("%s should keep the minutes and has written nothing for a month", names(silent))
+	case len(fine) < tellersWanted && len(people.Voters()) >= tellersWanted:
+		why = map[int]string{
+			1: "only %s keeps the minutes: without that computer nothing becomes final; with three, any one may be away",
+			2: "%s keep the minutes, and nothing becomes final without both; with three, any one may be away",
+		}[len(fine)]
+		why = fmt.Sprintf(why, names(fine))
+	default:
+		return ""
+	}
+	return why + ": " + changeTellers(n.suggest(s, record.ID{}))
+}
+
+// silent reports whether a teller has written nothing for long, while others
+// have.
+func (n *Node) silent(s *coop.State, key record.Key) bool {
+	last := n.wrote(key)
+	return n.cfg.Now().Sub(last) > silentAfter && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
+		return n.wrote(k).Sub(last) > silentAfter
+	})
+}
+
+// deciding reports whether a proposal for other tellers is open.
+func deciding(s *coop.State) bool {
+	for _, p := range s.Proposals.Proposals.All() {
+		if p.Status == proposal.StatusOpen && slices.ContainsFunc(p.Effects, func(e proposal.Effect) bool { return e.Kind == proposal.EffectTellers }) {
+			return true
+		}
+	}
+	return false
+}
+
+// suggest returns who could be tellers, as typed in an effect: those who are and
+// keep at it, then members who wrote lately, but not one of them.
+func (n *Node) suggest(s *coop.State, without record.ID) (typed []string) {
+	type candidate struct {
+		member.Member
+		seat  int
+		wrote time.Time
+	}
+	var all []candidate
+	for _, m := range s.People.Members.All() {
+		key, ok := tellerDevice(s.People, m, "")
+		if m.Status != member.StatusMember || m.ID == without || !ok || n.silent(s, key) {
+			continue
+		}
+		c := candidate{m, len(s.People.Tellers), n.wrote(key)}
+		if i := slices.Index(s.People.Tellers, key); i >= 0 {
+			c.seat = i
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.seat, b.seat), b.wrote.Compare(a.wrote), a.ID.Compare(b.ID))
+	})
+	for _, c := range all[:min(len(all), max(tellersWanted, len(s.People.Tellers)))] {
+		typed = append(typed, typedName(s, c.Member))
+	}
+	return typed
+}
+
+// changeTellers is the command that proposes other tellers.
+func changeTellers(typed []string) string {
+	if typed == nil {
+		return "make somebody a member first who can"
+	}
+	return `coop proposal open --title "Who keeps the minutes" --effect tellers:` + strings.Join(typed, ",")
+}
+
+// tellerDevice returns the device with which a member is or would be a teller:
+// the one that has a seat, or the first, among those that stand and, unless name
+// is "", are called so.
+func tellerDevice(people *member.State, m member.Member, name string) (key record.Key, ok bool) {
+	for _, k := range m.Devices {
+		d, _ := people.Devices.Get(k)
+		if !people.Stands(k) || name != "" && d.Name != name {
+			continue
+		}
+		if !ok || slices.Contains(people.Tellers, k) {
+			key, ok = k, true
+		}
+	}
+	return key, ok
+}
+
+// typedName is how somebody is typed in a command that people copy.
+func typedName(s *coop.State, m member.Member) string {
+	if found, err := FindMember(s, m.Name); err != nil || found.ID != m.ID {
+		return m.ID.Short()
+	}
+	return typable(m.Name, m.ID.Short())
+}
+
+// typable is a name as typed on a command line that people copy, or the id where
+// a shell could read more in the name.
+func typable(name, id string) string {
+	odd := func(c rune) bool { return c != '-' && !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+	if strings.ContainsFunc(name, odd) || strings.HasPrefix(name, "-") {
+		return id
+	}
+	return name
+}
+
+// names joins names: "Ana", "Ana and Bo", "Ana, Bo and Chi".
+func names(all []string) string {
+	last := len(all) - 1
+	if last < 1 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:last], ", ") + " and " + all[last]
+}
