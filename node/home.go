@@ -104,12 +104,19 @@ func deviceName(name string) string {
 	return "computer"
 }
 
+// JoinAs is what a person types to join.
+type JoinAs struct {
+	Code   string
+	As     string // their name; of a code for another computer of theirs, or with Words, that of the computer
+	Device string // the name of this computer; "": its host name
+	Words  string // of somebody who is in the co-op and has no other computer; "" otherwise
+}
+
 // Join prepares an empty home to join with an invite: its keys and the card it
-// will show. As is the name of the person, or, where the code is for another
-// computer of a member, that of the computer. Words are those of the new root
-// key; a further computer gets none.
-func Join(home *keys.Home, code, as, device string, now time.Time) (words string, err error) {
-	invite, err := member.ParseInvite(code)
+// will show. It returns the words of a new root key; a further computer of
+// somebody gets none.
+func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
+	invite, err := member.ParseInvite(in.Code)
 	if err != nil {
 		return "", invalid("%v", err)
 	}
@@ -118,21 +125,39 @@ func Join(home *keys.Home, code, as, device string, now time.Time) (words string
 	}
 	key := record.NewPrivate(random32())
 	secrets := keys.Secrets{Coop: invite.Coop, Device: key.Seed(), Transport: random32(), Network: invite.Secret, Invite: invite.String()}
-	if invite.ForDevice() {
-		req, err := member.NewDeviceRequest(invite, as, key)
-		if err != nil {
-			return "", invalid("%v", err)
-		}
+	switch {
+	case in.Words != "":
+		secrets.Card, secrets.Words, err = ownCard(invite, in, key)
+	case invite.ForDevice():
+		var req member.DeviceRequest
+		req, err = member.NewDeviceRequest(invite, in.As, key)
 		secrets.Card = req.Encode()
-		return "", home.Create(secrets)
+	default:
+		phrase := keys.NewPhrase()
+		words = phrase.String()
+		var card member.Card
+		card, err = member.NewCard(member.CardTerms{Coop: invite.Coop, Name: in.As, DeviceName: deviceName(in.Device), Agreement: invite.Agreement}, invite.Key(), phrase.Root(), key)
+		secrets.Card, secrets.Words = card.Encode(), words
 	}
-	phrase := keys.NewPhrase()
-	card, err := member.NewCard(member.CardTerms{Coop: invite.Coop, Name: as, DeviceName: deviceName(device), Agreement: invite.Agreement}, invite.Key(), phrase.Root(), key)
 	if err != nil {
 		return "", invalid("%v", err)
 	}
-	secrets.Card, secrets.Words = card.Encode(), phrase.String()
-	return phrase.String(), home.Create(secrets)
+	return words, home.Create(secrets)
+}
+
+// ownCard signs the card with which a computer adds itself, by the words of its
+// person. They stay on it, as on a first computer.
+func ownCard(invite member.Invite, in JoinAs, key *record.Private) (card []byte, words string, err error) {
+	phrase, err := keys.ParsePhrase(in.Words)
+	if err != nil {
+		return nil, "", err
+	}
+	root := phrase.Root()
+	if invite.ForDevice() && invite.Root != root.Public() {
+		return nil, "", errors.New("the code is for a computer of somebody else than these 24 words")
+	}
+	c, err := member.SignDeviceCard(member.DeviceTerms{Coop: invite.Coop, Name: in.As}, root, key)
+	return c.Encode(), phrase.String(), err
 }
 
 // replicaConfig says who this node is.
@@ -153,7 +178,11 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("the invite this home was made with: %w", err)
 	}
-	c.Joined = func(held *coop.Coop) bool { return holds(held, invite) && held.Stands(key.Public()) }
+	own, err := member.ParseDeviceCard(c.Card)
+	addsItself := err == nil
+	c.Joined = func(held *coop.Coop) bool {
+		return holds(held, invite) && (held.Stands(key.Public()) || addsItself && held.MayAdd(own))
+	}
 	return c, nil
 }
 

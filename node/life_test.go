@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node"
 	"coop/node/nodetest"
@@ -59,4 +60,46 @@ func TestSeat(t *testing.T) {
 	if text := must[string](t)(phone.Waits(t.Context(), id)); text != "" {
 		t.Errorf("in the minutes, and it %s", text)
 	}
+}
+
+// TestReturn: who has only their 24 words comes back with a computer that adds
+// itself, and can do with it what the first could.
+func TestReturn(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi")
+	bo, chi := others[0], others[1]
+	typed := words(bo)
+	bo.Close()
+	code := must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false)).Code
+	desk := nodetest.Return(t, street, code, typed, "desk")
+	street.Part(chi)
+	street.Meet(ana, desk)
+	v := desk.Await("joined", joined)
+	if v.Me.Name != "Bo" || v.Me.Status != member.StatusMember || len(v.Me.Devices) != 2 || !desk.HasWords() {
+		t.Errorf("the desk is %s's, %s, with %d devices", v.Me.Name, v.Me.Status, len(v.Me.Devices))
+	}
+	nodetest.AwaitSame(ana, desk)
+
+	// Chi has not heard of the desk.
+	street.Part(desk)
+	desk.Reopen()
+	street.Meet(desk, chi)
+	chi.Await("the desk is Bo's", func(v node.View) bool { return v.State.People.Stands(desk.See().Device) })
+	must[record.ID](t)(desk.RevokeDevice(t.Context(), "laptop", "", ""))
+	street.Meet(ana, desk)
+	nodetest.AwaitSame(ana, desk, chi)
+	if n := len(ana.See().Cards); n > 0 {
+		t.Errorf("%d cards wait at the door", n)
+	}
+
+	// Words of nobody, and of another than the code is for.
+	_, err := node.Join(desk.Home, node.JoinAs{Code: code, As: "x", Words: "one two"}, ana.Now())
+	refuse(t, err, "invalid", "24 words")
+	mine := must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, true)).Code
+	_, err = node.Join(desk.Home, node.JoinAs{Code: mine, As: "x", Words: typed}, ana.Now())
+	refuse(t, err, "invalid", "somebody else")
+	stranger := nodetest.Return(t, street, code, strings.Repeat("abandon ", 23)+"art", "x")
+	street.Meet(ana, stranger)
+	stranger.Await("a closed door", func(v node.View) bool {
+		return len(v.Events) > 0 && strings.Contains(v.Events[len(v.Events)-1].Text, "nobody of the co-op has the root key")
+	})
 }

@@ -166,7 +166,7 @@ func TestJoinLate(t *testing.T) {
 	must[record.ID](t)(ana.Admit(t.Context(), "Bo")) // a sponsor may, if they say so
 	bo.Await("joined", joined)
 
-	if _, err := node.Join(bo.Home, code, "Bo", "", ana.Now()); kind(err) != "refused" {
+	if _, err := node.Join(bo.Home, node.JoinAs{Code: code, As: "Bo"}, ana.Now()); kind(err) != "refused" {
 		t.Errorf("joining with a code that has ended: got %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func (b *bench) found() *peer {
 func joiner(dir, code, name string) *peer {
 	home, err := keys.Open(dir)
 	check(err)
-	_, err = node.Join(home, code, name, "", time.Now())
+	_, err = node.Join(home, node.JoinAs{Code: code, As: name}, time.Now())
 	check(err)
 	p := &peer{dir: dir, home: home}
 	check(p.open())

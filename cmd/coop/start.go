@@ -325,11 +325,11 @@ func (t *terminal) ready(s *served, dir string) error {
 
 func joinCmd(t *terminal) *cobra.Command {
 	var f network
-	var as, device string
+	var as, device, words string
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: "join CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.",
+		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask anybody for a\ncode and join with your 24 words: --words -, and --as is the name of this computer.",
 		RunE: func(c *cobra.Command, a []string) error {
 			dir, err := t.homeDir()
 			if err != nil {
@@ -339,8 +339,12 @@ func joinCmd(t *terminal) *cobra.Command {
 				if as == "" {
 					return usage("say your name with --as")
 				}
-				err := t.begin(func(home *keys.Home, _ *store.Store) (string, error) {
-					return node.Join(home, a[0], as, device, t.now())
+				typed, err := t.wordsFrom(words)
+				if err != nil {
+					return err
+				}
+				err = t.begin(func(home *keys.Home, _ *store.Store) (string, error) {
+					return node.Join(home, node.JoinAs{Code: a[0], As: as, Device: device, Words: typed}, t.now())
 				},
 					func(home *keys.Home) string { return home.Secrets().Coop.String() }, "this computer has its keys")
 				if err != nil {
@@ -353,6 +357,7 @@ func joinCmd(t *terminal) *cobra.Command {
 	f.bind(c)
 	c.Flags().StringVar(&as, "as", "", "your name, or that of this computer")
 	c.Flags().StringVar(&device, "device", "", "name of this computer (default: its host name)")
+	wordsFlag(c, &words)
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
 	return c
 }

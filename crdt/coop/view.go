@@ -215,16 +215,22 @@ func (c *Coop) Takes(cl Claim) bool {
 	if cl.founding || c.Stands(cl.Device) {
 		return true
 	}
-	if cl.card == nil || c.h.Len() == 0 || c.forked(cl.Device) || c.minuted.removed(cl.Device) {
-		return false
-	}
-	return c.mayAdd(cl.card.Member, cl.card.SignedBy)
+	return cl.card != nil && c.h.Len() > 0 && c.mayAdd(cl.Device, cl.card.Member, cl.card.SignedBy)
 }
 
-// mayAdd reports whether a device card signed by this root may be taken: the
-// person is introduced, not removed by the minutes, has this root there, and
-// room for a device.
-func (c *Coop) mayAdd(person record.ID, root record.Key) bool {
+// MayAdd reports whether a device may come to the co-op by a card of its own, as
+// it shows it at the door before the record that adds it: see mayAdd.
+func (c *Coop) MayAdd(card member.DeviceCard) bool {
+	return card.Coop == c.h.Coop() && c.mayAdd(card.Device, member.MemberID(card.Coop, card.Root), card.Root)
+}
+
+// mayAdd reports whether a device card signed by this root may be taken: no fork
+// of the device is held, the minutes removed neither it nor its person, who is
+// introduced, has this root there, and room for a device.
+func (c *Coop) mayAdd(device record.Key, person record.ID, root record.Key) bool {
+	if c.forked(device) || c.minuted.removed(device) {
+		return false
+	}
 	c.settle()
 	states := []*Acts{c.minuted, c.layer, c.lenient}
 	for _, a := range states {

@@ -298,24 +298,31 @@ func (s *State) deviceAdd(by Member, r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	if c.Coop != s.Coop {
-		return fmt.Errorf("the card of device %q is for another co-op", c.Name)
-	}
-	owner, err := s.rootOwner(c.Root)
+	owner, err := s.CheckDeviceCard(c)
 	if err != nil {
 		return err
 	}
 	if owner.ID != by.ID {
 		return fmt.Errorf("%s cannot add a device of %s: only their own devices can, and the new one itself", by.Name, owner.Name)
 	}
-	if err := s.free(c.Device); err != nil {
-		return err
-	}
-	if len(owner.Devices) >= MaxDevices {
-		return fmt.Errorf("%s has had %d devices and can have no more", owner.Name, MaxDevices)
-	}
 	s.addDevice(owner, c.Device, c.Name)
 	return nil
+}
+
+// CheckDeviceCard returns the person whose further device a card makes now, or
+// says why it makes none.
+func (s *State) CheckDeviceCard(c DeviceCard) (Member, error) {
+	if c.Coop != s.Coop {
+		return Member{}, fmt.Errorf("the card of device %q is for another co-op", c.Name)
+	}
+	owner, err := s.rootOwner(c.Root)
+	if err != nil {
+		return Member{}, err
+	}
+	if len(owner.Devices) >= MaxDevices {
+		return Member{}, fmt.Errorf("%s has had %d devices and can have no more", owner.Name, MaxDevices)
+	}
+	return owner, s.free(c.Device)
 }
 
 func (s *State) revokeOwn(by Member, r *record.Record) error {

@@ -55,7 +55,19 @@ func Found(t testing.TB, street *Street, who string, units ...string) *House {
 func Join(t testing.TB, street *Street, code, who string) *House {
 	t.Helper()
 	h := house(t, street, who)
-	h.fill(func() (string, error) { return node.Join(h.Home, code, who, "laptop", h.Now()) })
+	return join(h, node.JoinAs{Code: code, As: who, Device: "laptop"})
+}
+
+// Return returns the house of somebody who has a code and the 24 words, and no
+// other computer.
+func Return(t testing.TB, street *Street, code, words, device string) *House {
+	t.Helper()
+	return join(house(t, street, device), node.JoinAs{Code: code, As: device, Words: words})
+}
+
+func join(h *House, in node.JoinAs) *House {
+	h.t.Helper()
+	h.fill(func() (string, error) { return node.Join(h.Home, in, h.Now()) })
 	return h
 }
 

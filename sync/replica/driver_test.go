@@ -128,7 +128,8 @@ func (n *node) config() replica.Config {
 				return false
 			}
 			leader, ok := c.History().Find(n.leader)
-			return ok && c.Minutes().Minuted(leader) && c.Stands(n.device())
+			own, noCard := member.ParseDeviceCard(n.card)
+			return ok && c.Minutes().Minuted(leader) && (c.Stands(n.device()) || noCard == nil && c.MayAdd(own))
 		}
 	}
 	return cfg

@@ -69,6 +69,9 @@ func (r *Replica) settle(now time.Time) {
 		}
 		r.reviewDoors()
 	}
+	if r.cfg.Key != nil && r.joined && r.addsItself() {
+		r.writeDuty(now, member.KindDeviceAdd, r.cfg.Card)
+	}
 	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
 		// Nothing can be written now, so nothing is due: a time left standing
 		// would have the driver tick for ever.
@@ -193,12 +196,15 @@ func (r *Replica) writeDuty(now time.Time, kind string, body []byte) {
 }
 
 // newcomer decides about a device that shows a card: of somebody who wants to
-// join, or of a further computer of a member. A card of an invite that this
+// join or to be recovered, or of a further computer of a member. A card of an invite that this
 // person issued is admitted by itself; for the rest the person, or the node that
 // has the root key, is asked.
 func (r *Replica) newcomer(now time.Time, s *session) error {
 	card, err := member.ParseCard(s.card)
 	if err != nil {
+		if own, noCard := member.ParseDeviceCard(s.card); noCard == nil && own.Device == s.device {
+			return r.addingItself(s, own)
+		}
 		if req, notRequest := member.ParseDeviceRequest(s.card); notRequest == nil && req.Device == s.device {
 			r.wait(s, "the member who gave you the code must have their node running")
 			return nil
@@ -222,6 +228,25 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 	}
 	r.wait(s, "a sponsor of the co-op must admit you")
 	return nil
+}
+
+// addingItself lets in a device that comes by a card of its own: its person has
+// their 24 words and no other computer.
+func (r *Replica) addingItself(s *session, own member.DeviceCard) error {
+	if r.coop.MayAdd(own) {
+		r.letIn(s)
+		return nil
+	}
+	if _, err := r.coop.People().CheckDeviceCard(own); err != nil {
+		return err
+	}
+	return errors.New("this device cannot be added: make new keys, in an empty home")
+}
+
+// addsItself reports whether this node's device is nobody's yet and its own card
+// makes it somebody's.
+func (r *Replica) addsItself() bool {
+	return r.ownCard != nil && !r.coop.Introduced(r.cfg.Device) && r.coop.MayAdd(*r.ownCard)
 }
 
 // wait keeps a newcomer at the door and tells this node's person.

@@ -40,6 +40,7 @@ import (
 
 	"coop/crdt/coop"
 	"coop/crdt/history"
+	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/sync/wire"
 )
@@ -54,7 +55,7 @@ type Config struct {
 	Key       *record.Private                           // the device's key; nil while it is locked: nothing is written
 	Transport []byte                                    // this node's own transport identity, as its peers see it
 	Secret    [32]byte                                  // the network secret
-	Card      []byte                                    // the join card of a newcomer; nil otherwise
+	Card      []byte                                    // what a newcomer shows: a join or recovery card, a device request, or a device card of its own; nil otherwise
 	Agent     string                                    // shown to peers, such as "coop 0.1.0"
 	Device    record.Key                                // the public part of Key, known also while it is locked
 	ShowSig   record.Sig                                // the device's signature over Transport, see TransportClaim
@@ -120,7 +121,8 @@ type Replica struct {
 	cards    map[record.Key]SessionID // newcomers' devices, for admission and for telling them
 	floods   map[record.Key]*flood    // by the device of the peer
 	joined   bool
-	wanted   record.ID // the co-op a newcomer wants to join
+	wanted   record.ID          // the co-op a newcomer wants to join
+	ownCard  *member.DeviceCard // that this device came with, if it adds itself; else nil
 }
 
 // New returns a replica of what the co-op holds. If that is nothing, the node
@@ -135,6 +137,9 @@ func New(cfg Config) *Replica {
 	r := &Replica{
 		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
 		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil, wanted: wantedCoop(cfg.Card),
+	}
+	if card, err := member.ParseDeviceCard(cfg.Card); err == nil {
+		r.ownCard = &card
 	}
 	r.checkJoined()
 	return r
@@ -206,7 +211,7 @@ func (r *Replica) header(now time.Time, kind string) (record.Header, error) {
 		return record.Header{}, LockedError{}
 	case !r.joined:
 		return record.Header{}, fmt.Errorf("this computer has not joined yet: it can write once it is admitted")
-	case !r.coop.Stands(r.cfg.Device):
+	case !r.coop.Stands(r.cfg.Device) && !r.addsItself():
 		return record.Header{}, fmt.Errorf("this device is not, or no longer, part of the co-op: %s", r.coop.WhyNot(r.cfg.Device))
 	}
 	head := record.Header{Coop: h.Coop(), Seq: 1, Kind: kind, Time: now.UnixMilli()}

@@ -295,6 +295,9 @@ func (r *Replica) show() wire.Show {
 		show.Card = r.cfg.Card
 		return show
 	}
+	if r.ownCard != nil {
+		show.Card = r.cfg.Card // nobody vouches for a device that added itself
+	}
 	lenBytes := 0
 	for _, ref := range r.coop.Introductions(r.cfg.Device) {
 		rec, err := r.Load(ref)
@@ -357,6 +360,9 @@ func wantedCoop(card []byte) record.ID {
 	}
 	if req, err := member.ParseDeviceRequest(card); err == nil {
 		return req.Coop
+	}
+	if own, err := member.ParseDeviceCard(card); err == nil {
+		return own.Coop
 	}
 	return record.ID{}
 }
