@@ -96,16 +96,16 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 		}
 		d.Effects = append(d.Effects, e)
 	}
+	if err := n.seatsFirst(a, d.Effects); err != nil {
+		return statement{}, err
+	}
 	if d.Rule == "" {
 		d.Rule = proposal.RuleFor(d.Effects)
 	}
 	if d.Rule == proposal.Ordinary {
-		if p.Days < 0 {
-			return statement{}, invalid("a poll stays open for a day or more, not %d", p.Days)
-		}
-		days := int64(p.Days)
-		if days == 0 {
-			days = s.People.Bylaws.Number(member.PollDays)
+		days, err := pollDays(s.People, p.Days, d.Effects)
+		if err != nil {
+			return statement{}, err
 		}
 		d.ClosesAt = a.now + days*int64(24*time.Hour/time.Millisecond)
 	}
@@ -114,6 +114,40 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 		return statement{}, invalid("%v", err)
 	}
 	return statement{proposal.KindOpen, body}, nil
+}
+
+// pollDays is how long a poll stays open. Tellers close none that sets somebody
+// resting before it was open for proposal.RestDays.
+func pollDays(people *member.State, typed int, effects []proposal.Effect) (int64, error) {
+	least, usual := int64(1), people.Bylaws.Number(member.PollDays)
+	if slices.ContainsFunc(effects, func(e proposal.Effect) bool { return e.Kind == proposal.EffectRest }) {
+		least, usual = proposal.RestDays, max(usual, proposal.RestDays)
+	}
+	switch {
+	case typed == 0:
+		return usual, nil
+	case typed >= 0 && int64(typed) < least:
+		return 0, invalid("who may be set resting has %d days to stir: a poll about it stays open so long, not %d", least, typed)
+	case typed < 0:
+		return 0, invalid("a poll stays open for a day or more, not %d", typed)
+	}
+	return int64(typed), nil
+}
+
+// seatsFirst refuses effects about tellers that could not take place as things
+// stand: people should not vote on them in vain.
+func (n *Node) seatsFirst(a author, effects []proposal.Effect) error {
+	for i, why := range a.coop.TryEffects(effects) {
+		e := effects[i]
+		switch {
+		case why == nil:
+		case e.Kind == proposal.EffectTellers:
+			return &Refused{why.Error()}
+		case (e.Kind == proposal.EffectRecover || e.Kind == proposal.EffectExpel) && a.coop.People().IsTeller(e.Member):
+			return &Refused{why.Error() + ": " + changeTellers(n.suggest(a.coop.State(), e.Member))}
+		}
+	}
+	return nil
 }
 
 // ProposeMembers opens the proposal that makes associates members.

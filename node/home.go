@@ -135,8 +135,13 @@ func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
 	default:
 		phrase := keys.NewPhrase()
 		words = phrase.String()
+		terms := member.CardTerms{Coop: invite.Coop, Name: in.As, DeviceName: deviceName(in.Device), Agreement: invite.Agreement}
 		var card member.Card
-		card, err = member.NewCard(member.CardTerms{Coop: invite.Coop, Name: in.As, DeviceName: deviceName(in.Device), Agreement: invite.Agreement}, invite.Key(), phrase.Root(), key)
+		if terms.Recovers = invite.Member; invite.ForRecovery() {
+			card, err = member.NewRecoveryCard(terms, phrase.Root(), key)
+		} else {
+			card, err = member.NewCard(terms, invite.Key(), phrase.Root(), key)
+		}
 		secrets.Card, secrets.Words = card.Encode(), words
 	}
 	if err != nil {
@@ -224,18 +229,10 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 	if uses < 1 || uses > member.MaxUses {
 		return out, invalid("an invite is for 1 to %d people, not %d", member.MaxUses, uses)
 	}
-	seed := random32()
 	var code member.Invite
 	build := func(a author) error {
-		s := a.coop.State()
-		if lasts == 0 {
-			lasts = time.Duration(s.People.Bylaws.Number(member.InviteDays)) * 24 * time.Hour
-		}
-		out.Expires = time.UnixMilli(a.now).Add(lasts)
-		code = member.Invite{
-			Coop: s.People.Coop, CoopName: s.People.Name, Seed: seed, Secret: n.cfg.Home.Secrets().Network, Addrs: n.inviteAddrs(),
-			Anchors: anchorsHash(a.coop.Minutes().Anchors()), Leader: s.Last, Agreement: s.People.Agreement, Expires: out.Expires.UnixMilli(),
-		}
+		code = n.newCode(a, lasts)
+		out.Expires = time.UnixMilli(code.Expires)
 		if device {
 			code.Member, code.Root = a.me.ID, a.me.Root
 		}
@@ -265,6 +262,20 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 	}
 	out.Code, out.Uses = code.String(), uses
 	return out, err
+}
+
+// newCode is an invite to this co-op as it stands, for a newcomer. Lasts is 0 for
+// as long as the bylaws say.
+func (n *Node) newCode(a author, lasts time.Duration) member.Invite {
+	s := a.coop.State()
+	if lasts == 0 {
+		lasts = time.Duration(s.People.Bylaws.Number(member.InviteDays)) * 24 * time.Hour
+	}
+	return member.Invite{
+		Coop: s.People.Coop, CoopName: s.People.Name, Seed: random32(), Secret: n.cfg.Home.Secrets().Network, Addrs: n.inviteAddrs(),
+		Anchors: anchorsHash(a.coop.Minutes().Anchors()), Leader: s.Last, Agreement: s.People.Agreement,
+		Expires: time.UnixMilli(a.now).Add(lasts).UnixMilli(),
+	}
 }
 
 // inviteAddrs are the addresses an invite carries: few, so that it fits a QR
@@ -469,7 +480,7 @@ func (n *Node) card(e replica.Event) {
 		return
 	}
 	if _, ok := n.cards[e.Device]; !ok {
-		n.say(fmt.Sprintf("%s wants to join: coop member admit %s", card.Name, card.Device.Short()))
+		n.say(Card{Card: card}.Asks(n.coop.State()))
 	}
 	n.cards[e.Device] = Card{Card: card, Bytes: e.Card, Seen: n.cfg.Now()}
 	if len(n.cards) > cardsMost {

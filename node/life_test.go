@@ -103,3 +103,155 @@ func TestReturn(t *testing.T) {
 		return len(v.Events) > 0 && strings.Contains(v.Events[len(v.Events)-1].Text, "nobody of the co-op has the root key")
 	})
 }
+
+// decide opens a proposal and lets people vote yes, each once they know of it.
+func decide(t *testing.T, effects []string, voters ...*nodetest.House) {
+	t.Helper()
+	id := must[record.ID](t)(voters[0].OpenProposal(t.Context(), node.Proposal{Title: "Let us", Effects: effects}))
+	for _, h := range voters {
+		h.Await("the proposal", func(v node.View) bool { _, ok := v.State.Proposals.Proposals.Get(id); return ok })
+		must[record.ID](t)(h.Vote(t.Context(), id.String(), "yes", ""))
+	}
+	nodetest.AwaitSame(voters...)
+}
+
+// TestRecover: who lost everything makes new keys, and is let in where the
+// members decided on them.
+func TestRecover(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi")
+	bo, chi := others[0], others[1]
+	bo.Close()
+	_, err := ana.RecoveryCode(t.Context(), "Zoe")
+	refuse(t, err, "not found", "Zoe")
+	code := must[node.Invited](t)(ana.RecoveryCode(t.Context(), "Bo")).Code
+	desk := nodetest.Join(t, street, code, "Bo's new desk")
+	if words(desk) == "" || words(desk) == words(bo) {
+		t.Error("the desk has no words of its own")
+	}
+	street.Meet(ana, desk)
+	v := ana.Await("a card", func(v node.View) bool { return len(v.Todo().Admit) == 1 })
+	card := v.Cards[0]
+	if asks := card.Asks(v.State); !strings.Contains(asks, "--effect recover:Bo,"+card.Card.Device.Short()) {
+		t.Errorf("the card asks: %q", asks)
+	}
+	desk.Await("a reason to wait", func(v node.View) bool {
+		return len(v.Peers) == 1 && strings.Contains(v.Peers[0].Waits, "tell all of them your card: "+card.Card.Device.Short())
+	})
+	_, err = ana.Admit(t.Context(), card.Card.Device.Short())
+	refuse(t, err, "refused", "needs a proposal")
+
+	decide(t, []string{"recover:Bo," + card.Card.Device.Short()}, ana, chi)
+	if v := desk.Await("joined", joined); v.Me.Name != "Bo" || v.Me.Status != member.StatusMember || len(v.Me.Devices) != 1 {
+		t.Errorf("the desk is %s's, %s, with %d devices", v.Me.Name, v.Me.Status, len(v.Me.Devices))
+	}
+	if n := len(ana.See().Cards); n > 0 {
+		t.Errorf("%d cards wait at the door", n)
+	}
+	nodetest.AwaitSame(ana, chi, desk)
+	must[record.ID](t)(desk.Pay(t.Context(), node.Payment{Who: "Ana", Amount: "1"}))
+
+	// Who keeps the minutes gives up the seat first.
+	lost := must[node.Invited](t)(chi.RecoveryCode(t.Context(), "Ana")).Code
+	tablet := nodetest.Join(t, street, lost, "Ana's tablet")
+	street.Meet(chi, tablet)
+	v = chi.Await("a card", func(v node.View) bool { return len(v.Cards) == 1 })
+	effect := "recover:Ana," + v.Cards[0].Card.Device.Short()
+	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{effect}})
+	refuse(t, err, "refused", "Ana is a teller: decide on other tellers first")
+	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{"tellers:Chi,Bo", effect}})
+	refuse(t, err, "", "")
+}
+
+// TestRest: who is silent for a month can be set resting, is then in no
+// electorate, and is a member again with the first act.
+func TestRest(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi")
+	bo, chi := others[0], others[1]
+	street.Part(chi)
+	_, err := ana.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{"rest:Chi"}, Days: 29})
+	refuse(t, err, "invalid", "30 days")
+	poll := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "Chi rests", Effects: []string{"rest:Chi"}}))
+	for _, h := range []*nodetest.House{ana, bo} {
+		h.Await("the poll", func(v node.View) bool { _, ok := v.State.Proposals.Proposals.Get(poll); return ok })
+		must[record.ID](t)(h.Vote(t.Context(), poll.String(), "yes", ""))
+	}
+	status := func(h *nodetest.House, want member.Status) {
+		t.Helper()
+		h.Await("Chi is "+want.String(), func(v node.View) bool {
+			m, _ := v.State.Minuted.People.Members.Get(chi.See().Me.ID)
+			return m.Status == want
+		})
+	}
+	nodetest.AwaitSame(ana, bo)
+	ana.Sleep(29 * 24 * time.Hour)
+	_, err = ana.CloseProposal(t.Context(), poll.String())
+	refuse(t, err, "refused", "others have voted")
+	status(ana, member.StatusMember)
+	ana.Sleep(2 * 24 * time.Hour)
+	must[record.ID](t)(ana.CloseProposal(t.Context(), poll.String()))
+	status(bo, member.StatusResting)
+	electorate := func(want int) {
+		t.Helper()
+		id := must[record.ID](t)(ana.ProposeMembers(t.Context(), []string{"Bo"}))
+		p, _ := ana.See().State.Proposals.Proposals.Get(id)
+		if len(p.Voters) != want {
+			t.Errorf("%d may vote, want %d", len(p.Voters), want)
+		}
+	}
+	electorate(2)
+	street.Meet(ana, chi)
+	status(chi, member.StatusResting)
+	must[record.ID](t)(chi.Pay(t.Context(), node.Payment{Who: "Ana", Amount: "1"}))
+	status(ana, member.StatusMember)
+	electorate(3)
+}
+
+// TestAdvice: three members with one teller are told what to type, and what they
+// are told to type works.
+func TestAdvice(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora Ann")
+	bo := others[0]
+	advice := func(h *nodetest.House) string { return h.See().Advice }
+	text := advice(bo)
+	if !strings.HasPrefix(text, "only Ana keeps the minutes: ") {
+		t.Fatalf("advice: %q", text)
+	}
+	_, effect, ok := strings.Cut(text, " --effect ")
+	if !ok || strings.ContainsAny(effect, " '\"") || !strings.HasPrefix(effect, "tellers:Ana,") || strings.Count(effect, ",") != 2 {
+		t.Fatalf("advice: %q", text)
+	}
+	houses := append([]*nodetest.House{bo, ana}, others[1:]...)
+	id := must[record.ID](t)(bo.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{effect}}))
+	if got := advice(bo); got != "" {
+		t.Errorf("while that is decided: %q", got)
+	}
+	for _, h := range houses[:2] {
+		h.Await("the proposal", func(v node.View) bool { _, ok := v.State.Proposals.Proposals.Get(id); return ok })
+		must[record.ID](t)(h.Vote(t.Context(), id.String(), "no", ""))
+	}
+	nodetest.AwaitSame(houses...)
+
+	decide(t, []string{"tellers:Ana,Bo"}, houses[:3]...)
+	if got := advice(ana); !strings.HasPrefix(got, "Ana and Bo keep the minutes, and nothing becomes final without both") {
+		t.Errorf("two tellers: %q", got)
+	}
+	decide(t, []string{"tellers:Ana,Bo,Chi"}, houses[:3]...)
+	nodetest.AwaitSame(houses...)
+	if got := advice(ana); got != "" {
+		t.Errorf("three tellers: %q", got)
+	}
+
+	// Bo's computer breaks; the others go on for a month.
+	street.Part(bo)
+	bo.Close()
+	for _, h := range []*nodetest.House{ana, others[1], others[2]} {
+		h.Sleep(31 * 24 * time.Hour)
+	}
+	paid := must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Chi", Amount: "1"}))
+	ana.Await("in the minutes", func(v node.View) bool { return v.State.InMinutes(paid) })
+	if got := advice(others[1]); !strings.HasPrefix(got, "Bo should keep the minutes and has written nothing for a month: ") || strings.Contains(got, ",Bo") {
+		t.Errorf("a silent teller: %q", got)
+	}
+	_, err := ana.Leave(t.Context(), "Willow Street")
+	refuse(t, err, "refused", "coop proposal open --title")
+}

@@ -155,11 +155,11 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 	return why + ": " + changeTellers(n.suggest(s, record.ID{}))
 }
 
-// silent reports whether a teller has written nothing for long, while others
-// have.
+// silent reports whether a device that wrote before has written nothing for
+// long, while tellers have.
 func (n *Node) silent(s *coop.State, key record.Key) bool {
 	last := n.wrote(key)
-	return n.cfg.Now().Sub(last) > silentAfter && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
+	return !last.IsZero() && n.cfg.Now().Sub(last) > silentAfter && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
 		return n.wrote(k).Sub(last) > silentAfter
 	})
 }

@@ -40,7 +40,7 @@ type Peer struct {
 	Addr       string
 }
 
-// Card is a join card that a newcomer shows at this node's door.
+// Card is a join or recovery card that a newcomer shows at this node's door.
 type Card struct {
 	Card  member.Card
 	Bytes []byte
@@ -82,8 +82,10 @@ func (n *Node) view() View {
 	for _, p := range n.replica.Peers() {
 		v.Peers = append(v.Peers, n.peer(v.State, p))
 	}
-	for _, c := range n.cards {
-		v.Cards = append(v.Cards, c)
+	for device, c := range n.cards {
+		if v.State == nil || !v.State.People.Devices.Has(device) {
+			v.Cards = append(v.Cards, c)
+		}
 	}
 	slices.SortFunc(v.Cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
 	return v
@@ -110,7 +112,7 @@ func (n *Node) peer(s *coop.State, p replica.Peer) Peer {
 type Todo struct {
 	Vote    []proposal.Proposal // open, and they have not voted
 	Confirm []ledger.Payment    // to accept or to pay
-	Admit   []Card              // newcomers whom they may admit
+	Admit   []Card              // newcomers whom they may admit, and members to be recovered
 }
 
 // Todo returns what waits for this member.
@@ -128,8 +130,10 @@ func (v View) Todo() (t Todo) {
 			t.Confirm = append(t.Confirm, p)
 		}
 	}
-	if v.Me.Holds(member.Sponsor) {
-		t.Admit = v.Cards
+	for _, c := range v.Cards {
+		if v.Me.Holds(member.Sponsor) || c.Recovers() && v.Me.Status == member.StatusMember {
+			t.Admit = append(t.Admit, c)
+		}
 	}
 	return t
 }

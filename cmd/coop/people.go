@@ -13,7 +13,7 @@ import (
 
 func memberCmd(t *terminal) *cobra.Command {
 	c := &cobra.Command{Use: "member", Short: "Who is in the co-op, and who waits to be", GroupID: "people", Aliases: []string{"members"}}
-	c.AddCommand(memberListCmd(t), memberShowCmd(t), memberProposeCmd(t), memberWaitingCmd(t), memberAdmitCmd(t), memberLeaveCmd(t))
+	c.AddCommand(memberListCmd(t), memberShowCmd(t), memberProposeCmd(t), memberWaitingCmd(t), memberAdmitCmd(t), memberRecoverCmd(t), memberLeaveCmd(t))
 	return c
 }
 
@@ -151,8 +151,13 @@ func (t *terminal) invite(c *cobra.Command, in api.InviteIn, next string) error 
 	if !t.running() {
 		t.note("! no node runs here: start `coop up` first, so that the code says where to find you")
 	}
+	return t.code(c, "/v1/invites", in, next)
+}
+
+// code asks the node for a code and prints it.
+func (t *terminal) code(c *cobra.Command, path string, in any, next string) error {
 	var out api.Invite
-	if err := t.post(c.Context(), "/v1/invites", in, &out); err != nil {
+	if err := t.post(c.Context(), path, in, &out); err != nil {
 		return err
 	}
 	return t.answer(out, func() {

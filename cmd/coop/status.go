@@ -38,6 +38,9 @@ func (t *terminal) showStatus(s api.Status) {
 	fmt.Fprintf(t.out, "%s\n", line(s.Coop))
 	t.fields("you", fmt.Sprintf("%s, %s", s.Member, strings.Join(append([]string{s.Standing}, s.Offices...), ", ")),
 		"computer", s.DeviceName, "sync", syncWord(s), "records", fmt.Sprintf("%d, of them %d in the minutes", s.Records, s.Minuted))
+	if s.Standing == "resting" {
+		t.fields("resting", "you were silent, so proposals do not count you; your next vote, payment or proposal makes you vote again")
+	}
 	if s.Provisional > 0 {
 		t.fields("waiting", fmt.Sprintf("%s not in the minutes yet; the first %s", count(s.Provisional, "act"), s.Waiting))
 	}
@@ -56,7 +59,7 @@ func (t *terminal) showStatus(s api.Status) {
 		t.fields("confirm", fmt.Sprintf("%s %s from %s to %s   coop accept %s", p.Amount, p.Unit, p.From, p.To, p.ID.Short()))
 	}
 	for _, n := range s.ToAdmit {
-		t.fields("admit", fmt.Sprintf("%s wants to join   coop member admit %s", n.Name, n.ID))
+		t.fields("admit", n.Asks)
 	}
 	t.fields("advice", s.Advice)
 	if s.Trouble > 0 {

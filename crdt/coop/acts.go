@@ -190,3 +190,15 @@ func (c *Coop) Try(device record.Key, kind string, body []byte) error {
 	trial := step{Acts: c.layer.clone()}
 	return trial.run(&record.Record{Header: record.Header{Coop: c.h.Coop(), Device: device, Kind: kind}, Body: body})
 }
+
+// TryEffects says of each of these effects why it could not take place if they
+// were all decided now, nil where it could. Nothing is changed.
+func (c *Coop) TryEffects(effects []proposal.Effect) []error {
+	c.settle()
+	trial := step{Acts: c.layer.clone()}
+	errs := make([]error, len(effects))
+	for i, e := range effects {
+		errs[i] = trial.effect(proposal.Proposal{Effects: effects}, e)
+	}
+	return errs
+}

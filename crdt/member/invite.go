@@ -41,15 +41,19 @@ type Invite struct {
 	Leader    record.ID  // the latest final leader
 	Agreement [32]byte   // SHA-256 of the text newcomers accept; zeros: none
 	Expires   int64      // unix milliseconds, 0: never
-	Member    record.ID  // whose further device it is for; zero: it is for a newcomer
-	Root      record.Key // the root key of Member; zero: it is for a newcomer
+	Member    record.ID  // whose further device it is for, or whose recovery; zero: it is for a newcomer
+	Root      record.Key // the root key of Member; zero: it is for a newcomer or a recovery
 }
 
 // Key returns the key that signs for the holder of the code.
 func (i Invite) Key() *record.Private { return record.NewPrivate(i.Seed) }
 
 // ForDevice reports whether the code is for another device of Member.
-func (i Invite) ForDevice() bool { return i.Member != (record.ID{}) }
+func (i Invite) ForDevice() bool { return i.Root != (record.Key{}) }
+
+// ForRecovery reports whether the code is for Member, whose keys are lost, to ask
+// the co-op for a decision.
+func (i Invite) ForRecovery() bool { return i.Member != (record.ID{}) && !i.ForDevice() }
 
 // Check says what is wrong with an invite that is to become a code.
 func (i Invite) Check() error {
@@ -70,13 +74,13 @@ func (i Invite) Check() error {
 	if i.Expires < 0 {
 		return errors.New("it expired before 1970")
 	}
-	if i.ForDevice() {
-		return i.Root.Check()
+	if !i.ForDevice() {
+		return nil
 	}
-	if i.Root != (record.Key{}) {
+	if i.Member == (record.ID{}) {
 		return errors.New("it has a root key but no member")
 	}
-	return nil
+	return i.Root.Check()
 }
 
 // String returns the code: "coop1", then base32 of the deflated invite and a

@@ -27,8 +27,10 @@ func equal(a, b member.Invite) bool {
 func TestInviteCode(t *testing.T) {
 	device := code()
 	device.Member, device.Root = record.ID{6}, rootOf("Ana").Public()
+	recovery := code()
+	recovery.Member = record.ID{6}
 	bare := member.Invite{Coop: record.ID{1}, CoopName: "W"}
-	for name, i := range map[string]member.Invite{"newcomer": code(), "device": device, "bare": bare} {
+	for name, i := range map[string]member.Invite{"newcomer": code(), "device": device, "recovery": recovery, "bare": bare} {
 		s := i.String()
 		for _, form := range []string{s, strings.ToUpper(s), " " + s + "\n", s[:40] + "\n   " + s[40:]} {
 			got, err := member.ParseInvite(form)
@@ -38,6 +40,9 @@ func TestInviteCode(t *testing.T) {
 		}
 		if got := i.ForDevice(); got != (name == "device") {
 			t.Errorf("%s: for a device: %v", name, got)
+		}
+		if got := i.ForRecovery(); got != (name == "recovery") {
+			t.Errorf("%s: for a recovery: %v", name, got)
 		}
 		if i.Key().Public() != record.NewPrivate(i.Seed).Public() {
 			t.Errorf("%s: another key than the seed's", name)
@@ -113,7 +118,6 @@ func TestWrongInvites(t *testing.T) {
 		"long address":      {with(func(i *member.Invite) { i.Addrs = []string{text(member.MaxAddrLen + 1)} }), "129 bytes"},
 		"escape in address": {with(func(i *member.Invite) { i.Addrs = []string{"\x1b[2J"} }), "invisible"},
 		"negative expiry":   {with(func(i *member.Invite) { i.Expires = -1 }), "1970"},
-		"device, no root":   {with(func(i *member.Invite) { i.Member = record.ID{6} }), "key"},
 		"root, no member":   {with(func(i *member.Invite) { i.Root = rootOf("Ana").Public() }), "no member"},
 	}
 	for name, tt := range tests {

@@ -221,10 +221,15 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 			return nil
 		}
 	}
-	if card.Recovers == (record.ID{}) {
-		if err := r.coop.People().CheckInvite(card); err != nil {
-			return err
+	if card.Recovers != (record.ID{}) {
+		if m, ok := r.coop.People().Members.Get(card.Recovers); !ok || m.Gone() {
+			return errors.New("the person whose keys are lost is not in the co-op")
 		}
+		r.wait(s, "the members must decide on your new keys: ask one of them to propose it, and tell all of them your card: "+s.device.Short())
+		return nil
+	}
+	if err := r.coop.People().CheckInvite(card); err != nil {
+		return err
 	}
 	r.wait(s, "a sponsor of the co-op must admit you")
 	return nil

@@ -50,6 +50,7 @@ func New(n *node.Node, down func()) http.Handler {
 		return n.Leave(ctx, in.Name)
 	}))
 	s.reseatRoutes(m)
+	m.Handle("POST /v1/members/{who}/recover", post(s.recoveryCode))
 	m.Handle("POST /v1/invites", post(s.invite))
 	m.Handle("GET /v1/newcomers", get(s.newcomers))
 	m.Handle("POST /v1/newcomers/{who}", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
@@ -320,6 +321,15 @@ func (s *Server) trust(r *http.Request, _ struct{}) (any, error) {
 
 func (s *Server) invite(r *http.Request, in InviteIn) (any, error) {
 	inv, err := s.node.Invite(r.Context(), in.Uses, time.Duration(in.Hours)*time.Hour, in.Device)
+	return invited(inv, err)
+}
+
+func (s *Server) recoveryCode(r *http.Request, _ struct{}) (any, error) {
+	inv, err := s.node.RecoveryCode(r.Context(), r.PathValue("who"))
+	return invited(inv, err)
+}
+
+func invited(inv node.Invited, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -185,8 +185,8 @@ func (s *Server) newcomers(r *http.Request) (any, error) {
 func (v shown) newcomers(cards []node.Card) []Newcomer {
 	out := []Newcomer{}
 	for _, c := range cards {
-		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC()}
-		if c.Card.Recovers != (record.ID{}) {
+		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC(), Asks: c.Asks(v.State)}
+		if c.Recovers() {
 			n.Of = v.name(c.Card.Recovers)
 		}
 		out = append(out, n)
@@ -389,7 +389,7 @@ func (v shown) effect(e proposal.Effect) string {
 	case proposal.EffectExpel:
 		return "expels " + who
 	case proposal.EffectRecover:
-		return "gives " + who + " new keys"
+		return "gives " + who + " new keys, " + cardText(e.Card)
 	case proposal.EffectRest:
 		return "sets " + who + " resting"
 	case proposal.EffectCreditLimit:
@@ -410,6 +410,15 @@ func (v shown) effect(e proposal.Effect) string {
 		return "the tellers are " + strings.Join(names, ", ")
 	}
 	return e.Kind
+}
+
+// cardText names the card of a recovery, for people to compare.
+func cardText(card []byte) string {
+	c, err := member.ParseCard(card)
+	if err != nil {
+		return "of a bad card"
+	}
+	return "those of card " + c.Device.Short() + ": vote yes only if they told you so themselves"
 }
 
 func (v shown) amount(n int64, unit string) string {

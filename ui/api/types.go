@@ -112,8 +112,9 @@ type (
 		ID     string    `json:"id"`
 		Name   string    `json:"name"`
 		Device string    `json:"device"`
-		Of     string    `json:"of,omitempty"` // a further device of this person
+		Of     string    `json:"of,omitempty"` // whose keys are lost, by what the card says
 		Seen   time.Time `json:"seen"`
+		Asks   string    `json:"asks"` // what for, and the command that does it
 	}
 
 	Listing struct {
