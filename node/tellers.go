@@ -29,6 +29,7 @@ const (
 type Teller struct {
 	Device    member.Device
 	Name      string // of its person
+	called    string // as in a sentence: "Bo", "Bo's desk" of one who has several, "your desk"
 	Here      bool   // it is this computer
 	Connected bool
 	Wrote     time.Time // its latest record that is here, as its own clock said; zero: none is
@@ -38,7 +39,15 @@ func (n *Node) tellers(s *coop.State) []Teller {
 	var all []Teller
 	for _, key := range s.Minuted.People.Tellers {
 		d, _ := s.People.Devices.Get(key)
-		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == n.cfg.Home.Device().Public(), Wrote: n.wrote(key)}
+		own := n.cfg.Home.Device().Public()
+		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == own, Wrote: n.wrote(key)}
+		t.called = t.Name
+		me, _ := s.People.Devices.Get(own)
+		if m, _ := s.People.Members.Get(d.Member); d.Member == me.Member {
+			t.called = "your " + d.Name
+		} else if len(m.Devices) > 1 {
+			t.called = t.Name + "'s " + d.Name
+		}
 		for _, p := range n.replica.Peers() {
 			t.Connected = t.Connected || p.Live && p.Device == key
 		}
@@ -93,13 +102,13 @@ func (t Teller) text(seen bool, now time.Time) string {
 	has := map[bool]string{true: " has it and"}[seen]
 	switch {
 	case t.Connected && seen:
-		return t.Name + " has it"
+		return t.called + " has it"
 	case t.Connected:
-		return t.Name + " is connected"
+		return t.called + " is connected"
 	case t.Wrote.IsZero():
-		return t.Name + " has written nothing yet"
+		return t.called + " has written nothing yet"
 	}
-	return t.Name + has + " last wrote " + day(t.Wrote, now)
+	return t.called + has + " last wrote " + day(t.Wrote, now)
 }
 
 // day writes when something was, for people.

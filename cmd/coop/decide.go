@@ -108,6 +108,14 @@ func proposalListCmd(t *terminal) *cobra.Command {
 	}}
 }
 
+// inMinutes says whether something is final, or what it waits for.
+func inMinutes(minuted bool, waits string) string {
+	if minuted {
+		return "in the minutes"
+	}
+	return waits
+}
+
 // tally says how a proposal stands.
 func tally(p api.Proposal) string {
 	s := fmt.Sprintf("%d yes, %d no, %d abstain of %d", p.Yes, p.No, p.Abstain, p.Electorate)
@@ -137,7 +145,7 @@ func proposalShowCmd(t *terminal) *cobra.Command {
 func (t *terminal) proposal(p api.Proposal) {
 	fmt.Fprintf(t.out, "%s\n", line(p.Title))
 	t.fields("status", p.Status, "rule", p.Rule, "votes", tally(p), "by", p.Author, "opened", t.when(p.Opened),
-		"closes", t.whenSet(p.ClosesAt), "waits", p.Waits, "id", p.ID.String())
+		"closes", t.whenSet(p.ClosesAt), "minutes", inMinutes(p.Minuted, p.Waits), "id", p.ID.String())
 	for _, e := range p.Effects {
 		t.fields("effect", e.Text, "failed", e.Failed)
 	}
@@ -149,6 +157,9 @@ func (t *terminal) proposal(p api.Proposal) {
 			counts = " (replaced)"
 		}
 		fmt.Fprintf(t.out, "  %-8s %s%s  %s\n", v.Option, line(v.Member), counts, line(v.Reason))
+		if v.Waits != "" {
+			fmt.Fprintf(t.out, "           %s\n", line(v.Waits))
+		}
 	}
 	if len(p.Silent) > 0 {
 		fmt.Fprintf(t.out, "  not yet  %s\n", line(strings.Join(p.Silent, ", ")))

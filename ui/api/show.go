@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -366,7 +367,7 @@ func (v shown) fillVotes(out *Proposal, p proposal.Proposal) {
 		}
 		for i, vote := range ballot.Votes {
 			replaced := slices.ContainsFunc(ballot.Votes[i+1:], func(next proposal.Vote) bool { return next.Late == vote.Late })
-			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late, replaced})
+			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late, replaced, v.waits(vote.ID)})
 		}
 	}
 }
@@ -429,6 +430,9 @@ func (v shown) amount(n int64, unit string) string {
 // waits says what an act that is not in the minutes waits for. Nothing depends
 // on it, so a node that is stopping says nothing.
 func (v shown) waits(id record.ID) string {
+	if v.State.InMinutes(id) {
+		return ""
+	}
 	text, _ := v.node.Waits(v.ctx, id)
 	return text
 }
@@ -497,7 +501,7 @@ func (v shown) payment(p ledger.Payment) Payment {
 	minuted, ok := v.State.Minuted.Ledger.Payments.Get(p.ID)
 	out.Minuted = ok && minuted.Status == p.Status
 	if !out.Minuted {
-		out.Waits = v.waits(p.ID)
+		out.Waits = cmp.Or(v.waits(p.ID), "the answer is not in the minutes yet")
 	}
 	return out
 }

@@ -175,6 +175,7 @@ type (
 		Time     time.Time `json:"time"`
 		Late     bool      `json:"late"`
 		Replaced bool      `json:"replaced"` // by a later vote of theirs
+		Waits    string    `json:"waits,omitempty"`
 	}
 
 	Draft struct {
