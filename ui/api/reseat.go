@@ -79,7 +79,11 @@ func (s *Server) tellers(r *http.Request) (any, error) {
 func (v shown) tellers() []Teller {
 	out := []Teller{}
 	for _, t := range v.Tellers {
-		out = append(out, Teller{t.Name, t.Device.Name, t.Here, t.Connected, timeOrNone(t.Wrote.UnixMilli())})
+		at := Teller{Member: t.Name, Device: t.Device.Name, Here: t.Here, Connected: t.Connected}
+		if !t.Wrote.IsZero() {
+			at.Wrote = timeOrNone(t.Wrote.UnixMilli())
+		}
+		out = append(out, at)
 	}
 	return out
 }
