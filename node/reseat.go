@@ -120,7 +120,12 @@ func (n *Node) reseat(ctx context.Context, again, sign bool, build func(author) 
 // would take back what is final, or could not count.
 func checkReseat(a author, r member.Reseat) error {
 	s := a.coop.State()
+	done := func(o coop.Reseating) bool {
+		return o.Reason == "" && o.After == r.After && o.Replaces == r.Replaces && slices.Equal(o.Tellers, r.Tellers)
+	}
 	switch {
+	case slices.ContainsFunc(s.Reseatings, done):
+		return &Refused{"enough members have signed this, and it is done: `coop tellers` shows it"}
 	case r.After != s.Last:
 		return &Refused{"by what this node holds the minutes go on elsewhere than this file says: sync with whoever made it, or make a new one"}
 	case r.Replaces != s.Reseated:
@@ -138,7 +143,7 @@ func checkReseat(a author, r member.Reseat) error {
 func (n *Node) signReseat(a author, r member.Reseat, again bool) (member.Reseat, error) {
 	key := n.cfg.Home.Device()
 	if !a.coop.State().Minuted.People.Consents(a.me.ID, key.Public()) {
-		return r, &Refused{fmt.Sprintf("by the minutes %s is not a member, or this device is not theirs: members sign", a.me.Name)}
+		return r, &Refused{fmt.Sprintf("only members sign who vote, with a device of theirs, by what is in the minutes: %s does not, or this device is not there yet", a.me.Name)}
 	}
 	b, err := n.cfg.Store.Small(signedReseat)
 	if err != nil {

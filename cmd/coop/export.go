@@ -103,6 +103,9 @@ func (t *terminal) audited(a api.Audited) {
 	fmt.Fprintf(t.out, "%s\n", line(a.Name))
 	t.fields("co-op", a.Coop.String(), "records", fmt.Sprintf("%d, each with a good signature; %d of them in the minutes", a.Records, a.Minuted),
 		"up to", a.Leader.String(), "forked", strings.Join(a.Forked, ", "))
+	for _, r := range a.Reseatings {
+		fmt.Fprintf(t.out, "! %s\n", reseated(r))
+	}
 	fmt.Fprintln(t.out)
 	if a.Proposal != nil {
 		t.proposal(*a.Proposal)

@@ -65,7 +65,7 @@ func (l *line) id() (id record.ID) {
 	return id
 }
 
-// note remembers a re-seating. One that cannot be read is remembered to say so.
+// note remembers a record if it is a re-seating, also one that cannot be read.
 func (c *Coop) note(ref history.Ref) {
 	n := c.h.At(ref)
 	if n.Kind != member.KindReseat {
@@ -85,7 +85,7 @@ func (c *Coop) note(ref history.Ref) {
 
 // settleLines lets every line catch up, from the lowest: where one moved, the
 // re-seating that goes on from it may be another, and with it all lines above.
-// It reports whether what the highest line has in the minutes only grew.
+// It reports whether the minutes moved, and whether they did more than grow.
 func (c *Coop) settleLines() (moved, anew bool) {
 	top := c.line
 	for i := 0; i < len(c.lines); i++ {

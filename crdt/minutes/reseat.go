@@ -8,7 +8,7 @@ import (
 )
 
 // Reseat returns the minutes that go on from others behind one of their leaders,
-// which Place knows, with the epoch that a re-seating begins. All that was added
+// which Place finds, with the epoch that a re-seating begins. All that was added
 // to the others is added. Anchors are those that were stored earlier of the
 // epochs after it. It panics unless there are 1 to MaxTellers different tellers.
 func Reseat(below *Minutes, after, by history.Ref, tellers []record.Key, anchors ...record.ID) *Minutes {

@@ -21,15 +21,16 @@ type Evidence struct {
 // Audited is what a file of evidence shows: what is in the minutes, computed
 // from the signed records alone.
 type Audited struct {
-	V        int       `json:"v"`
-	Coop     record.ID `json:"coop"`
-	Name     string    `json:"name"`
-	Records  int       `json:"records"`
-	Minuted  int       `json:"minuted"` // how many of them are in the minutes
-	Leader   record.ID `json:"leader"`  // the last leader of the minutes
-	Forked   []string  `json:"forked"`  // devices that signed two records in one slot
-	Proposal *Proposal `json:"proposal,omitempty"`
-	Ledger   *Ledger   `json:"ledger,omitempty"`
+	V          int         `json:"v"`
+	Coop       record.ID   `json:"coop"`
+	Name       string      `json:"name"`
+	Records    int         `json:"records"`
+	Minuted    int         `json:"minuted"`    // how many of them are in the minutes
+	Leader     record.ID   `json:"leader"`     // the last leader of the minutes
+	Forked     []string    `json:"forked"`     // devices that signed two records in one slot
+	Reseatings []Reseating `json:"reseatings"` // by which other tellers were put in place
+	Proposal   *Proposal   `json:"proposal,omitempty"`
+	Ledger     *Ledger     `json:"ledger,omitempty"`
 }
 
 const (
@@ -67,6 +68,7 @@ func Audit(file []byte) (Audited, error) {
 	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Forked: []string{}}
 	s.Acts, s.Pending = *s.Minuted, nil
 	v := shown{View: node.View{State: s}}
+	out.Reseatings = v.reseatings()
 	for device, d := range s.People.Devices.All() {
 		if _, _, forked := c.History().Fork(device); forked {
 			out.Forked = append(out.Forked, v.name(d.Member)+"/"+d.Name)
