@@ -22,10 +22,6 @@ type Acts struct {
 	Problems  table.Table[record.ID, Problem]
 }
 
-func newActs(people *member.State) *Acts {
-	return &Acts{People: people, Proposals: proposal.New(), Ledger: ledger.New(), Problems: newProblems()}
-}
-
 func newProblems() table.Table[record.ID, Problem] { return table.New[record.ID, Problem]() }
 
 func (a *Acts) clone() *Acts {

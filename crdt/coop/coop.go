@@ -18,6 +18,7 @@ import (
 
 	"coop/crdt/document"
 	"coop/crdt/history"
+	"coop/crdt/ledger"
 	"coop/crdt/listing"
 	"coop/crdt/member"
 	"coop/crdt/minutes"
@@ -124,18 +125,31 @@ func (c *Coop) found(r *record.Record) (history.Ref, bool, error) {
 	return ref, true, c.begin(r, nil)
 }
 
+// founded returns what the founding record makes of the co-op.
+func founded(r *record.Record) (*Acts, error) {
+	people, err := member.Found(r)
+	if err != nil {
+		return nil, err
+	}
+	terms, err := member.ParseFounding(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &Acts{People: people, Proposals: proposal.New(), Ledger: ledger.Found(r.ID, terms), Problems: newProblems()}, nil
+}
+
 // begin makes the state of the founding record, which the history holds. Anchors
 // are those this node stored: what they decided is not decided anew.
 func (c *Coop) begin(r *record.Record, anchors []record.ID) error {
-	people, err := member.Found(r)
+	acts, err := founded(r)
 	if err != nil {
 		return err
 	}
 	c.keepStored(anchors)
-	m := minutes.New(c.h, people.Tellers, c.anchors[record.ID{}]...)
+	m := minutes.New(c.h, acts.People.Tellers, c.anchors[record.ID{}]...)
 	c.holdStored(m, record.ID{})
 	m.Add(history.Ref(c.h.Len() - 1))
-	c.line = newLine(m, newActs(people))
+	c.line = newLine(m, acts)
 	c.lines = []*line{c.line}
 	c.layer = c.minuted.clone()
 	c.staleMinutes, c.staleLayer = true, true

@@ -259,7 +259,10 @@ func (c *Coop) stateAt(l *line, leader history.Ref) *Acts {
 	if a, ok := l.asOf[leader]; ok {
 		return a
 	}
-	begins := newActs(c.founders())
+	begins, err := founded(c.load(0))
+	if err != nil {
+		panic("coop: the founding record was admitted and founds nothing: " + err.Error())
+	}
 	if l.by != nil {
 		begins = c.reseated(l.below, l.by)
 	}
@@ -268,15 +271,6 @@ func (c *Coop) stateAt(l *line, leader history.Ref) *Acts {
 	}
 	l.asOf[leader] = again.minuted
 	return again.minuted
-}
-
-// founders returns the people of the founding record, which was admitted.
-func (c *Coop) founders() *member.State {
-	people, err := member.Found(c.load(0))
-	if err != nil {
-		panic("coop: the founding record was admitted and founds nothing: " + err.Error())
-	}
-	return people
 }
 
 // keepStored takes the anchors that Anchors returned earlier apart: which belong

@@ -46,10 +46,22 @@ func rootOf(who string) *record.Private { return key(who + "'s root") }
 // are its tellers.
 func found(t testing.TB, founders ...string) (*world, []*desk) {
 	t.Helper()
+	return foundFrom(t, nil, founders...)
+}
+
+// foundFrom is found for a co-op that succeeds another and takes along these
+// hours. All are members but Eve.
+func foundFrom(t testing.TB, hours map[string]int64, founders ...string) (*world, []*desk) {
+	t.Helper()
 	f := member.Founding{
 		Name: "Willow Street", Purpose: "to share", Nonce: [32]byte{7},
 		Units: []member.Unit{{Code: "hour", Scale: 2}, {Code: "euro", Scale: 2}},
 	}
+	for who, n := range hours {
+		f.Succeeds = member.Succession{Coop: record.ID{1}, Frontier: [32]byte{2}}
+		f.Opening = append(f.Opening, member.Opening{Name: who, Root: rootOf(who).Public(), Member: who != "Eve", Balances: []int64{n, 0}})
+	}
+	slices.SortFunc(f.Opening, func(a, b member.Opening) int { return a.Root.Compare(b.Root) })
 	for _, who := range founders {
 		f.Founders = append(f.Founders, member.Founder{Name: who, Root: rootOf(who).Public(), Device: key(who).Public(), DeviceName: "laptop"})
 	}

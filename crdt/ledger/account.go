@@ -19,6 +19,27 @@ func Treasury(people *member.State, unit string) AccountKey {
 	return AccountKey{Unit: unit, Owner: people.Coop}
 }
 
+// Found returns the ledger a co-op begins with: each person of the opening has
+// their balances, also before they come, and the treasury has what makes each
+// unit add up to zero.
+func Found(coop record.ID, f member.Founding) *State {
+	s := New()
+	begin := func(unit string, owner record.ID, balance int64) {
+		if balance != 0 {
+			s.Accounts.Put(AccountKey{Unit: unit, Owner: owner}, Account{Balance: balance})
+		}
+	}
+	for i, u := range f.Units {
+		sum := int64(0)
+		for _, o := range f.Opening {
+			begin(u.Code, member.MemberID(coop, o.Root), o.Balances[i])
+			sum = mustAdd(sum, o.Balances[i])
+		}
+		begin(u.Code, coop, -sum)
+	}
+	return s
+}
+
 // Account returns an account, which is zero if it was never used.
 func (s *State) Account(k AccountKey) Account {
 	a, _ := s.Accounts.Get(k)

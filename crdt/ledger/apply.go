@@ -323,6 +323,9 @@ func (a act) unit(code string) member.Unit {
 // checkPerson holds that somebody is in the co-op.
 func checkPerson(people *member.State, id record.ID) error {
 	m, ok := people.Members.Get(id)
+	if a, awaited := people.Awaited.Get(id); awaited {
+		return fmt.Errorf("%s has not come to the co-op yet: invite them first", a.Name)
+	}
 	if !ok {
 		return fmt.Errorf("nobody in the co-op is %s", id.Short())
 	}

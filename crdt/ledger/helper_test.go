@@ -37,7 +37,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{people: &member.State{Coop: coop, Units: []member.Unit{euro, bread}, Members: table.New[record.ID, member.Member]()}, State: ledger.New()}
+	w := &world{people: &member.State{Coop: coop, Units: []member.Unit{euro, bread}, Members: table.New[record.ID, member.Member](), Awaited: table.New[record.ID, member.Awaited]()}, State: ledger.New()}
 	w.join(ana, "Ana", member.StatusMember, member.Treasurer)
 	w.join(bo, "Bo", member.StatusMember)
 	w.join(chi, "Chi", member.StatusResting)

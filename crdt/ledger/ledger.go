@@ -16,7 +16,9 @@
 //     payment, which stays as it is.
 //   - The treasury is the account of the co-op itself. Anyone may pay it. It
 //     pays nothing but instalments of budget lines, which only decisions make, and
-//     by them alone it may go below zero.
+//     by them alone it goes further below zero than it began.
+//   - A co-op that succeeds another begins with the balances its founders signed.
+//     Somebody who has not come yet has theirs under the id they will have.
 //   - Somebody who left or was expelled neither pays nor is paid. What was on
 //     its way to them is declined; what they had reserved for others stays, and
 //     those others may still accept it.

@@ -259,7 +259,7 @@ func (s *State) admit(by Member, r *record.Record) error {
 	id := c.Member()
 	s.Waiting.Delete(id)
 	s.Persons.Put(id, id)
-	s.addDevice(Member{ID: id, Name: c.Name, Status: StatusAssociate, Root: c.Root, SponsoredBy: by.ID, Admitted: r.ID}, c.Device, c.DeviceName)
+	s.addDevice(Member{ID: id, Name: c.Name, Status: s.arrive(id), Root: c.Root, SponsoredBy: by.ID, Admitted: r.ID}, c.Device, c.DeviceName)
 	return nil
 }
 

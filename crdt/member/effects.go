@@ -145,6 +145,8 @@ func (s *State) Recover(id record.ID, card []byte) error {
 		return fmt.Errorf("the card is not for the recovery of %s: ask them for a new one", m.Name)
 	case s.Persons.Has(c.Member()):
 		return fmt.Errorf("the new root key of %s was somebody's before: make a new one", m.Name)
+	case s.Awaited.Has(c.Member()):
+		return fmt.Errorf("the new root key of %s is that of somebody who is awaited, whose account would be lost: make a new one", m.Name)
 	case s.IsTeller(id):
 		return fmt.Errorf("%s is a teller: decide on other tellers first, in this proposal or another", m.Name)
 	}

@@ -32,6 +32,8 @@ type Founding struct {
 	Agreement [32]byte  // SHA-256 of the text newcomers accept; zeros: none
 	Founders  []Founder // 1 to MaxFounders; they lead in this order
 	Nonce     [32]byte  // random, so that two co-ops with equal terms are two
+	Succeeds  Succession
+	Opening   []Opening // sorted by root, each once; empty unless it succeeds a co-op
 }
 
 // FounderSig is one founder's consent: the signatures of root and device.
@@ -60,7 +62,12 @@ func NewFounding(f Founding, sigs []FounderSig) ([]byte, error) {
 	if err := body.check(); err != nil {
 		return nil, err
 	}
-	return record.Marshal(body), nil
+	b := record.Marshal(body)
+	if n := len(f.Opening); len(b) > record.MaxBodyLen && n > 0 {
+		return nil, fmt.Errorf("%d people do not fit into a founding record, which holds %d bytes and would have %d: about %d fit",
+			n, record.MaxBodyLen, len(b), n*record.MaxBodyLen/len(b))
+	}
+	return b, nil
 }
 
 // ParseFounding reads the body of a founding record and checks everything in
@@ -106,6 +113,9 @@ func (f Founding) check() error {
 		if err := s.check(f.Units); err != nil {
 			return err
 		}
+	}
+	if err := f.checkOpening(); err != nil {
+		return err
 	}
 	return f.checkFounders()
 }
@@ -159,7 +169,7 @@ func Found(r *record.Record) (*State, error) {
 		return nil, errors.New("founding record: it is not signed by a founder's device")
 	}
 	s := New()
-	s.Coop, s.Name, s.Agreement, s.Units, s.Bylaws = r.ID, f.Name, f.Agreement, f.Units, f.Bylaws
+	s.Coop, s.Name, s.Agreement, s.Units, s.Bylaws, s.Succeeds = r.ID, f.Name, f.Agreement, f.Units, f.Bylaws, f.Succeeds
 	if f.Purpose != "" {
 		s.Bylaws = s.Bylaws.with(Setting{Name: Purpose, Text: f.Purpose})
 	}
@@ -170,6 +180,7 @@ func Found(r *record.Record) (*State, error) {
 		s.addDevice(Member{ID: id, Name: p.Name, Status: StatusMember, Offices: Offices(), Root: p.Root, Admitted: r.ID}, p.Device, p.DeviceName)
 		s.Tellers = append(s.Tellers, p.Device)
 	}
+	s.expect(f.Opening)
 	return s, nil
 }
 

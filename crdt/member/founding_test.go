@@ -125,12 +125,13 @@ func TestFoundersAllSign(t *testing.T) {
 }
 
 func TestFoundingEveryByte(t *testing.T) {
-	r := foundingRecord(t, "Ana", "Bo")
-	flipped(r.Body, func(at int, b []byte) {
-		if _, err := member.ParseFounding(b); err == nil {
-			t.Errorf("byte %d changed: accepted", at)
-		}
-	})
+	for _, f := range []member.Founding{terms("Ana", "Bo"), succeeding()} {
+		flipped(foundingOf(t, f).Body, func(at int, b []byte) {
+			if _, err := member.ParseFounding(b); err == nil {
+				t.Errorf("byte %d changed: accepted", at)
+			}
+		})
+	}
 }
 
 func TestFoundRefuses(t *testing.T) {

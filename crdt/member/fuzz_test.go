@@ -46,6 +46,7 @@ func FuzzParseReseat(f *testing.F) {
 
 func FuzzParseFounding(f *testing.F) {
 	f.Add(foundingRecord(f, "Ana", "Bo").Body)
+	f.Add(foundingOf(f, succeeding()).Body)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if terms, err := member.ParseFounding(b); err == nil && !bytes.Contains(b, record.Marshal(terms)) {
 			t.Errorf("accepted %x, whose terms encode again to %x", b, record.Marshal(terms))

@@ -129,11 +129,13 @@ type State struct {
 	Agreement [32]byte // SHA-256 of the text newcomers accept; zeros: none
 	Units     []Unit
 	Bylaws    Bylaws
+	Succeeds  Succession // zero: no co-op
 	Members   table.Table[record.ID, Member]
 	Devices   table.Table[record.Key, Device] // of somebody, standing or not
 	Strangers table.Table[record.Key, Device] // nobody's so far, but there are records of them in the order
 	Invites   table.Table[record.Key, Invitation]
 	Waiting   table.Table[record.ID, Waiting]   // by the id the person would have
+	Awaited   table.Table[record.ID, Awaited]   // by the id the person will have
 	Persons   table.Table[record.ID, record.ID] // MemberID of every root there ever was → the member
 	Tellers   []record.Key                      // in the order in which they lead
 	Seating   uint64                            // how often Tellers changed
@@ -153,7 +155,7 @@ func MemberID(coop record.ID, root record.Key) record.ID {
 func (s *State) Clone() *State {
 	c := *s // slices are replaced, never changed in place
 	c.Members, c.Devices, c.Strangers = s.Members.Clone(), s.Devices.Clone(), s.Strangers.Clone()
-	c.Invites, c.Waiting, c.Persons = s.Invites.Clone(), s.Waiting.Clone(), s.Persons.Clone()
+	c.Invites, c.Waiting, c.Awaited, c.Persons = s.Invites.Clone(), s.Waiting.Clone(), s.Awaited.Clone(), s.Persons.Clone()
 	return &c
 }
 
@@ -343,16 +345,17 @@ type head struct {
 	Bylaws            Bylaws
 	Tellers           []record.Key
 	Seating, Removals uint64
+	Succeeds          Succession
 }
 
 // WriteTo writes the state in the deterministic encoding of package record:
 // equal states write equal bytes.
 func (s *State) WriteTo(w io.Writer) (int64, error) {
 	h := head{Coop: s.Coop, Name: s.Name, Agreement: s.Agreement, Units: s.Units, Bylaws: s.Bylaws,
-		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals}
+		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals, Succeeds: s.Succeeds}
 	k, err := w.Write(record.Marshal(h))
 	n := int64(k)
-	for _, t := range []io.WriterTo{s.Members, s.Devices, s.Strangers, s.Invites, s.Waiting, s.Persons} {
+	for _, t := range []io.WriterTo{s.Members, s.Devices, s.Strangers, s.Invites, s.Waiting, s.Awaited, s.Persons} {
 		if err != nil {
 			return n, err
 		}
@@ -372,9 +375,9 @@ func (s *State) Read(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("people: %w", err)
 	}
 	s.Coop, s.Name, s.Agreement, s.Units, s.Bylaws = h.Coop, h.Name, h.Agreement, h.Units, h.Bylaws
-	s.Tellers, s.Seating, s.Removals = h.Tellers, h.Seating, h.Removals
+	s.Tellers, s.Seating, s.Removals, s.Succeeds = h.Tellers, h.Seating, h.Removals, h.Succeeds
 	reads := []func([]byte) ([]byte, error){s.Members.Read, s.Devices.Read, s.Strangers.Read,
-		s.Invites.Read, s.Waiting.Read, s.Persons.Read}
+		s.Invites.Read, s.Waiting.Read, s.Awaited.Read, s.Persons.Read}
 	for _, read := range reads {
 		if b, err = read(b); err != nil {
 			return nil, fmt.Errorf("people: %w", err)
@@ -388,7 +391,7 @@ func New() *State {
 	return &State{
 		Members: table.New[record.ID, Member](), Devices: table.New[record.Key, Device](),
 		Strangers: table.New[record.Key, Device](), Invites: table.New[record.Key, Invitation](),
-		Waiting: table.New[record.ID, Waiting](), Persons: table.New[record.ID, record.ID](),
+		Waiting: table.New[record.ID, Waiting](), Awaited: table.New[record.ID, Awaited](), Persons: table.New[record.ID, record.ID](),
 	}
 }
 

@@ -45,12 +45,17 @@ func sigsOf(f member.Founding) []member.FounderSig {
 
 func foundingRecord(t testing.TB, names ...string) *record.Record {
 	t.Helper()
-	f := terms(names...)
+	return foundingOf(t, terms(names...))
+}
+
+// foundingOf is the record of these terms, by the first founder's device.
+func foundingOf(t testing.TB, f member.Founding) *record.Record {
+	t.Helper()
 	body, err := member.NewFounding(f, sigsOf(f))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRecord(t, record.Header{Seq: 1, Depth: 1, Kind: member.KindFound}, body, deviceOf(names[0]))
+	return newRecord(t, record.Header{Seq: 1, Depth: 1, Kind: member.KindFound}, body, deviceOf(f.Founders[0].Name))
 }
 
 func newRecord(t testing.TB, h record.Header, body []byte, by *record.Private) *record.Record {
@@ -72,11 +77,17 @@ type world struct {
 // found returns a co-op whose founders are all its people.
 func found(t testing.TB, names ...string) *world {
 	t.Helper()
-	s, err := member.Found(foundingRecord(t, names...))
+	return worldOf(t, terms(names...))
+}
+
+func worldOf(t testing.TB, f member.Founding) *world {
+	t.Helper()
+	r := foundingOf(t, f)
+	s, err := member.Found(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t, s, map[record.Key]uint64{deviceOf(names[0]).Public(): 1}}
+	return &world{t, s, map[record.Key]uint64{r.Device: 1}}
 }
 
 // record signs the next record of a device.
