@@ -71,6 +71,9 @@ func FindMember(s *coop.State, typed string) (member.Member, error) {
 	switch len(here) {
 	case 0:
 		m, err := findByID(s.People.Members, "member", typed)
+		if a, ok := findAwaited(s, typed); ok && err != nil {
+			return m, &NotFound{fmt.Sprintf("%s is awaited and has not come to %s yet: send them an invite", a.Name, s.People.Name)}
+		}
 		if err != nil {
 			return m, &NotFound{fmt.Sprintf("nobody in %s is called %q: `coop member list` shows who is there", s.People.Name, typed)}
 		}
@@ -87,7 +90,27 @@ func FindAccount(s *coop.State, typed string) (record.ID, error) {
 		return s.People.Coop, nil
 	}
 	m, err := FindMember(s, typed)
+	if a, ok := findAwaited(s, typed); ok && err != nil {
+		return a.ID, nil
+	}
 	return m.ID, err
+}
+
+// findAwaited returns the one person who has not come yet whom a name or the
+// beginning of an id means.
+func findAwaited(s *coop.State, typed string) (found member.Awaited, ok bool) {
+	n := 0
+	for _, a := range s.People.Awaited.All() {
+		if strings.EqualFold(a.Name, strings.TrimSpace(typed)) {
+			found = a
+			n++
+		}
+	}
+	if n == 0 {
+		a, err := findByID(s.People.Awaited, "person", typed)
+		return a, err == nil
+	}
+	return found, n == 1
 }
 
 // FindListing returns the listing whose id begins with what a person typed.
@@ -186,6 +209,9 @@ func NameOf(s *coop.State, id record.ID) string {
 	}
 	if m, ok := s.People.Person(id); ok {
 		return m.Name
+	}
+	if a, ok := s.People.Awaited.Get(id); ok {
+		return a.Name
 	}
 	return id.Short()
 }

@@ -44,12 +44,14 @@ func Found(home *keys.Home, append func(*record.Record) error, in FoundAs, now t
 	if err != nil {
 		return "", err
 	}
-	phrase := keys.NewPhrase()
+	return found(home, append, member.Founding{Name: in.Name, Purpose: in.Purpose, Units: units}, keys.NewPhrase(), in.As, in.Device, now)
+}
+
+// found makes a co-op on terms to which it adds the founder, who has this phrase.
+func found(home *keys.Home, append func(*record.Record) error, terms member.Founding, phrase keys.Phrase, as, computer string, now time.Time) (words string, err error) {
 	device, root := record.NewPrivate(random32()), phrase.Root()
-	terms := member.Founding{
-		Name: in.Name, Purpose: in.Purpose, Units: units, Nonce: random32(),
-		Founders: []member.Founder{{Name: in.As, Root: root.Public(), Device: device.Public(), DeviceName: deviceName(in.Device)}},
-	}
+	terms.Nonce = random32()
+	terms.Founders = []member.Founder{{Name: as, Root: root.Public(), Device: device.Public(), DeviceName: deviceName(computer)}}
 	body, err := member.NewFounding(terms, []member.FounderSig{terms.Sign(root, device)})
 	if err != nil {
 		return "", invalid("%v", err)
@@ -110,11 +112,12 @@ type JoinAs struct {
 	As     string // their name; of a code for another computer of theirs, or with Words, that of the computer
 	Device string // the name of this computer; "": its host name
 	Words  string // of somebody who is in the co-op and has no other computer; "" otherwise
+	Kept   string // words that a newcomer has already: if the co-op awaits them, their account is theirs
 }
 
 // Join prepares an empty home to join with an invite: its keys and the card it
-// will show. It returns the words of a new root key; a further computer of
-// somebody gets none.
+// will show. It returns the words of a new root key; who has words already, or
+// another computer, gets none.
 func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
 	invite, err := member.ParseInvite(in.Code)
 	if err != nil {
@@ -126,6 +129,8 @@ func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
 	key := record.NewPrivate(random32())
 	secrets := keys.Secrets{Coop: invite.Coop, Device: key.Seed(), Transport: random32(), Network: invite.Secret, Invite: invite.String()}
 	switch {
+	case in.Kept != "" && (invite.ForDevice() || invite.ForRecovery()):
+		return "", invalid("this code is for somebody who is in %s already: join with nothing but the code and --as", invite.CoopName)
 	case in.Words != "":
 		secrets.Card, secrets.Words, err = ownCard(invite, in, key)
 	case invite.ForDevice():
@@ -135,6 +140,12 @@ func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
 	default:
 		phrase := keys.NewPhrase()
 		words = phrase.String()
+		if in.Kept != "" {
+			if phrase, err = keys.ParsePhrase(in.Kept); err != nil {
+				return "", invalid("%v", err)
+			}
+			words = ""
+		}
 		terms := member.CardTerms{Coop: invite.Coop, Name: in.As, DeviceName: deviceName(in.Device), Agreement: invite.Agreement}
 		var card member.Card
 		if terms.Recovers = invite.Member; invite.ForRecovery() {
@@ -142,7 +153,7 @@ func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
 		} else {
 			card, err = member.NewCard(terms, invite.Key(), phrase.Root(), key)
 		}
-		secrets.Card, secrets.Words = card.Encode(), words
+		secrets.Card, secrets.Words = card.Encode(), phrase.String()
 	}
 	if err != nil {
 		return "", invalid("%v", err)
@@ -176,19 +187,27 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
 	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
-	if home.Secrets().Invite == "" {
-		return c, nil
+	invite, err := invited(home)
+	if invite != nil {
+		own, notOwn := member.ParseDeviceCard(c.Card)
+		c.Joined = func(held *coop.Coop) bool {
+			return holds(held, *invite) && (held.Stands(key.Public()) || notOwn == nil && held.MayAdd(own))
+		}
 	}
-	invite, err := member.ParseInvite(home.Secrets().Invite)
+	return c, err
+}
+
+// invited returns the invite a home was made with, nil if its person founded.
+func invited(home *keys.Home) (*member.Invite, error) {
+	code := home.Secrets().Invite
+	if code == "" {
+		return nil, nil
+	}
+	invite, err := member.ParseInvite(code)
 	if err != nil {
-		return c, fmt.Errorf("the invite this home was made with: %w", err)
+		return nil, fmt.Errorf("the invite this home was made with: %w", err)
 	}
-	own, err := member.ParseDeviceCard(c.Card)
-	addsItself := err == nil
-	c.Joined = func(held *coop.Coop) bool {
-		return holds(held, invite) && (held.Stands(key.Public()) || addsItself && held.MayAdd(own))
-	}
-	return c, nil
+	return &invite, nil
 }
 
 // holds reports whether a co-op is the one an invite named, as far as it had

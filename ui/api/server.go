@@ -73,6 +73,7 @@ func New(n *node.Node, down func()) http.Handler {
 		return n.AddListing(ctx, in.apply(listing.Draft{}))
 	}))
 	m.Handle("POST /v1/listings/import", http.HandlerFunc(s.importListings))
+	m.Handle("POST /v1/listings/bring", post(s.bringListings))
 	m.Handle("POST /v1/listings/{id}", made(s, func(ctx context.Context, r *http.Request, in ListingIn) (record.ID, error) {
 		return n.EditListing(ctx, r.PathValue("id"), in.apply)
 	}))
@@ -237,6 +238,16 @@ func (s *Server) importListings(w http.ResponseWriter, r *http.Request) {
 	}
 	ids, err := s.node.ImportListings(r.Context(), drafts)
 	answer(w, Made{V: Version, IDs: ids}, err)
+}
+
+// bringListings makes those listings that this person does not have already.
+func (s *Server) bringListings(r *http.Request, in ListingsIn) (any, error) {
+	drafts := make([]listing.Draft, len(in.Listings))
+	for i, l := range in.Listings {
+		drafts[i] = l.apply(listing.Draft{})
+	}
+	ids, err := s.node.BringListings(r.Context(), drafts)
+	return Made{V: Version, IDs: ids}, err
 }
 
 // log answers with entries, or with a stream of them that does not end.

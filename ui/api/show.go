@@ -68,6 +68,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 func (v shown) fillStatus(out *Status) {
 	s := v.State
 	out.Coop, out.CoopID = s.People.Name, s.People.Coop.String()
+	if from := s.People.Succeeds.Coop; from != (record.ID{}) {
+		out.Succeeds = from.String()
+	}
 	out.Records, out.Heads, out.Minuted, out.Provisional = s.Records, s.Heads, s.Order, len(s.Pending)
 	digest := s.Digest()
 	out.Digest = hex.EncodeToString(digest[:])
@@ -122,6 +125,9 @@ func (s *Server) members(r *http.Request) (any, error) {
 	out := Members{V: Version, Members: []Member{}}
 	for _, m := range v.State.People.Members.All() {
 		out.Members = append(out.Members, v.member(m))
+	}
+	for _, a := range v.State.People.Awaited.All() {
+		out.Members = append(out.Members, Member{ID: a.ID, Name: a.Name, Standing: "awaited", Offices: []string{}, Devices: []Device{}})
 	}
 	slices.SortStableFunc(out.Members, func(a, b Member) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
 	return out, nil
@@ -461,6 +467,9 @@ func (v shown) ledger(who record.ID) Ledger {
 		for _, m := range v.State.People.Members.All() {
 			out.Balances = append(out.Balances, v.balances(m.ID)...)
 		}
+		for id := range v.State.People.Awaited.All() {
+			out.Balances = append(out.Balances, v.balances(id)...)
+		}
 		out.Balances = append(out.Balances, v.balances(v.State.People.Coop)...)
 	}
 	var all []ledger.Payment
@@ -485,6 +494,7 @@ func (v shown) balances(who record.ID) []Balance {
 			Who: v.name(who), Unit: u.Code, Balance: ledger.FormatAmount(a.Balance, u), Reserved: ledger.FormatAmount(a.Reserved, u),
 			Limit:     ledger.FormatAmount(v.State.Ledger.Limit(v.State.People, key), u),
 			Available: ledger.FormatAmount(v.State.Ledger.Available(v.State.People, key), u),
+			Awaited:   v.State.People.Awaited.Has(who),
 		})
 	}
 	return out

@@ -27,7 +27,8 @@ type (
 		V           int         `json:"v"`
 		Coop        string      `json:"coop"` // its name
 		CoopID      string      `json:"coop_id"`
-		Member      string      `json:"member"` // this node's person; "" while not admitted
+		Succeeds    string      `json:"succeeds,omitempty"` // id of the co-op it goes on from
+		Member      string      `json:"member"`             // this node's person; "" while not admitted
 		MemberID    string      `json:"member_id"`
 		Standing    string      `json:"standing"` // member, associate …
 		Offices     []string    `json:"offices"`
@@ -93,7 +94,7 @@ type (
 	Member struct {
 		ID       record.ID `json:"id"`
 		Name     string    `json:"name"`
-		Standing string    `json:"standing"`
+		Standing string    `json:"standing"` // member, associate …; awaited: of the co-op before, and has not come yet
 		Offices  []string  `json:"offices"`
 		Teller   bool      `json:"teller"`
 		Devices  []Device  `json:"devices"`
@@ -207,6 +208,7 @@ type (
 		Reserved  string `json:"reserved"`
 		Limit     string `json:"limit"` // how far below zero it may go
 		Available string `json:"available"`
+		Awaited   bool   `json:"awaited,omitempty"` // its owner has not come yet
 	}
 
 	LogEntry struct {
@@ -309,6 +311,9 @@ type (
 		Unit   string `json:"unit"`
 		For    string `json:"for"`
 		Note   string `json:"note"`
+	}
+	ListingsIn struct {
+		Listings []ListingIn `json:"listings"`
 	}
 	AnswerIn struct {
 		Note   string `json:"note"`
