@@ -117,7 +117,11 @@ func (t *terminal) showLedger(c *cobra.Command, who string) error {
 func (t *terminal) ledger(out api.Ledger) {
 	var rows [][]string
 	for _, b := range out.Balances {
-		rows = append(rows, []string{line(b.Who), b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
+		who := line(b.Who)
+		if b.Awaited {
+			who += " (awaited)"
+		}
+		rows = append(rows, []string{who, b.Balance, b.Unit, b.Reserved, b.Limit, b.Available})
 	}
 	if !t.quiet {
 		t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)

@@ -34,7 +34,7 @@ not on this computer.`,
 		},
 	}
 	c.Flags().StringVar(&seatTo, "seat-to", "", "the computer of yours that keeps the minutes from now on")
-	wordsFlag(c, &words)
+	wordsFlag(c, &words, "words")
 	return c
 }
 
@@ -49,7 +49,7 @@ not on that one.`,
 			return t.seat(c, words, "/v1/devices/"+url.PathEscape(a[0])+"/seat", api.SeatIn{}, a[0]+" keeps the minutes")
 		},
 	}
-	wordsFlag(c, &words)
+	wordsFlag(c, &words, "words")
 	return c
 }
 
@@ -60,8 +60,9 @@ func (t *terminal) seat(c *cobra.Command, words, path string, in api.SeatIn, don
 	return t.make(c.Context(), path, in, done)
 }
 
-func wordsFlag(c *cobra.Command, words *string) {
-	c.Flags().StringVar(words, "words", "", "file with your 24 words; - asks for them, or reads standard input")
+func wordsFlag(c *cobra.Command, words *string, name string) {
+	of := map[string]string{"old-words": " of the co-op that this one goes on from"}[name]
+	c.Flags().StringVar(words, name, "", "file with your 24 words"+of+"; - asks for them, or reads standard input")
 }
 
 // wordsInPhrase is how many words are read from a person who types them.

@@ -178,10 +178,26 @@ func (t *terminal) logger() *slog.Logger {
 
 func foundCmd(t *terminal) *cobra.Command {
 	var in node.FoundAs
+	var from string
+	var yes bool
 	c := &cobra.Command{
 		Use: "found --name NAME --as YOU", Short: "Make a co-op, with you as its first member", GroupID: "start", Args: args(cobra.NoArgs),
-		Example: `coop found --name "Willow Street" --as Ana --unit hour --unit euro`,
+		Long: `Makes a co-op, with you as its first member.
+
+If too many tellers of your co-op are gone for good, found a new one in another home,
+with --from and the old home. It takes along name, purpose, units, bylaws, and all
+people with their balances, as the old home shows them; you keep your 24 words. Without
+--yes it only shows what the new co-op would begin with. The others join with an invite
+and --from. The old home stays as it is.`,
+		Example: `coop found --name "Willow Street" --as Ana --unit hour --unit euro
+coop --home new found --from OLD-HOME --yes`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if from != "" {
+				return t.refound(c.Context(), in, from, yes)
+			}
+			if yes {
+				return usage("--yes is for a co-op that goes on from another: say --from OLD-HOME")
+			}
 			if in.Name == "" || in.As == "" {
 				return usage("say how the co-op is called, with --name, and you, with --as")
 			}
@@ -196,6 +212,8 @@ func foundCmd(t *terminal) *cobra.Command {
 	fs.StringVar(&in.As, "as", "", "your name")
 	fs.StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")
 	fs.StringVar(&in.Purpose, "purpose", "", "what the co-op is for")
+	fromFlag(c, &from, "take along people and balances")
+	fs.BoolVar(&yes, "yes", false, "with --from: the new co-op shall begin as it was shown")
 	fs.StringArrayVar(&in.Units, "unit", nil, "what it counts in, such as hour or euro; may be given many times; hour:2 has two decimals (default: hour)")
 	return c
 }
@@ -325,39 +343,50 @@ func (t *terminal) ready(s *served, dir string) error {
 
 func joinCmd(t *terminal) *cobra.Command {
 	var f network
-	var as, device, words string
+	var in node.JoinAs
+	var from, words, oldWords string
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: "join CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask anybody for a\ncode and join with your 24 words: --words -, and --as is the name of this computer.",
+		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask anybody for a\ncode and join with your 24 words: --words -, and --as is the name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founders. Without the old home,\nsay --old-words -.",
 		RunE: func(c *cobra.Command, a []string) error {
 			dir, err := t.homeDir()
 			if err != nil {
 				return err
 			}
-			if len(a) == 1 {
-				if as == "" {
-					return usage("say your name with --as")
-				}
-				typed, err := t.wordsFrom(words)
-				if err != nil {
-					return err
-				}
-				err = t.begin(func(home *keys.Home, _ *store.Store) (string, error) {
-					return node.Join(home, node.JoinAs{Code: a[0], As: as, Device: device, Words: typed}, t.now())
-				},
-					func(home *keys.Home) string { return home.Secrets().Coop.String() }, "this computer has its keys")
-				if err != nil {
+			var old *node.Old
+			if from != "" {
+				if old, err = t.readOld(from); err != nil {
 					return err
 				}
 			}
-			return t.serve(c.Context(), dir, f, func(s *served) error { return t.awaitAdmission(s, wait) })
+			if len(a) == 1 {
+				in.Code = a[0]
+				if in.Words, err = t.wordsFrom(words); err != nil {
+					return err
+				}
+				if in.Kept, err = t.wordsFrom(oldWords); err != nil {
+					return err
+				}
+				if err := t.enter(in, old); err != nil {
+					return err
+				}
+			}
+			return t.serve(c.Context(), dir, f, func(s *served) error {
+				if err := t.awaitAdmission(s, wait); err != nil || old == nil {
+					return err
+				}
+				return t.arrived(s, old, from)
+			})
 		},
 	}
 	f.bind(c)
-	c.Flags().StringVar(&as, "as", "", "your name, or that of this computer")
-	c.Flags().StringVar(&device, "device", "", "name of this computer (default: its host name)")
-	wordsFlag(c, &words)
+	fromFlag(c, &from, "come with your account and listings")
+	c.Flags().StringVar(&in.As, "as", "", "your name, or that of this computer")
+	c.Flags().StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")
+	wordsFlag(c, &words, "words")
+	wordsFlag(c, &oldWords, "old-words")
+	c.MarkFlagsMutuallyExclusive("words", "old-words", "from")
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
 	return c
 }

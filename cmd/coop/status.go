@@ -51,7 +51,7 @@ func (t *terminal) showStatus(s api.Status) {
 	for i, h := range s.Heads {
 		heads[i] = h.Short()
 	}
-	t.fields("heads", strings.Join(heads, " "), "digest", s.Digest)
+	t.fields("heads", strings.Join(heads, " "), "digest", s.Digest, "succeeds", s.Succeeds)
 	for _, p := range s.ToVote {
 		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()))
 	}
