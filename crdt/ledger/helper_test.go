@@ -8,7 +8,6 @@ import (
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/record"
-	"coop/crdt/table"
 )
 
 // The people and the co-op of the tests. By the bylaws' default a member's
@@ -37,7 +36,8 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{people: &member.State{Coop: coop, Units: []member.Unit{euro, bread}, Members: table.New[record.ID, member.Member](), Awaited: table.New[record.ID, member.Awaited]()}, State: ledger.New()}
+	w := &world{people: member.New(), State: ledger.New()}
+	w.people.Coop, w.people.Units = coop, []member.Unit{euro, bread}
 	w.join(ana, "Ana", member.StatusMember, member.Treasurer)
 	w.join(bo, "Bo", member.StatusMember)
 	w.join(chi, "Chi", member.StatusResting)

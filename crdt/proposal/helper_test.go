@@ -9,7 +9,6 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
-	"coop/crdt/table"
 )
 
 // world is a co-op of n members and one associate, with the proposals it made.
@@ -33,17 +32,8 @@ var stranger = record.ID{0xff, 0xff}
 
 func newWorld(t testing.TB, members, tellers int) *world {
 	t.Helper()
-	w := &world{t: t, s: proposal.New(), people: &member.State{
-		Coop:      coop,
-		Name:      "Willow Street",
-		Units:     []member.Unit{{Code: "hour", Scale: 2}},
-		Members:   table.New[record.ID, member.Member](),
-		Devices:   table.New[record.Key, member.Device](),
-		Strangers: table.New[record.Key, member.Device](),
-		Invites:   table.New[record.Key, member.Invitation](),
-		Waiting:   table.New[record.ID, member.Waiting](),
-		Persons:   table.New[record.ID, record.ID](),
-	}}
+	w := &world{t: t, s: proposal.New(), people: member.New()}
+	w.people.Coop, w.people.Name, w.people.Units = coop, "Willow Street", []member.Unit{{Code: "hour", Scale: 2}}
 	for i := range members + 1 {
 		w.people.Members.Put(who(i), member.Member{ID: who(i), Name: "M" + string(rune('A'+i%26)), Status: member.StatusMember, Devices: []record.Key{device(i)}})
 		w.people.Devices.Put(device(i), member.Device{Key: device(i), Member: who(i)})
