@@ -7,6 +7,7 @@ import (
 
 	"coop/crdt/member"
 	"coop/sync/replica"
+	"coop/sync/wire"
 )
 
 // returning is the node of somebody who has an invite and their root key, and
@@ -82,4 +83,31 @@ func TestOwnCardRefused(t *testing.T) {
 		p.say(s)
 		checkDoor(t, p, "card")
 	})
+}
+
+// TestRecoveryCard: who lost all keys waits, and is told what to say; for
+// somebody who is gone the door stays closed.
+func TestRecoveryCard(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo, chi := w.join(ana, "Bo"), w.join(ana, "Chi")
+	chi.write(member.KindLeave, nil)
+	w.pass(3 * time.Second)
+	call := func(of *node) *peer {
+		key := keyOf("new device of " + of.name)
+		terms := member.CardTerms{Coop: w.coop, Recovers: of.member(), Name: of.name, DeviceName: "new"}
+		p := w.call(ana, "new "+of.name, true).greet()
+		s := p.shows(key)
+		s.Card = must(member.NewRecoveryCard(terms, keyOf("new root of "+of.name), key)).Encode()
+		p.say(s)
+		return p
+	}
+	p := call(bo)
+	if wait, ok := p.heard[len(p.heard)-1].(wire.Wait); !ok || !strings.Contains(wait.Reason, keyOf("new device of Bo").Public().Short()) {
+		t.Errorf("Bo hears %v", p.heard[len(p.heard)-1])
+	}
+	if n := len(ana.heard(replica.EventCard)); n != 1 {
+		t.Errorf("Ana is told of %d cards", n)
+	}
+	checkDoor(t, call(chi), "not in the co-op")
 }
