@@ -30,6 +30,13 @@ func TestSeat(t *testing.T) {
 	}
 	must[record.ID](t)(ana.PassSeat(t.Context(), "phone", ""))
 	teller(phone, "phone")
+
+	// Named as a teller again, Ana keeps the seat where it is.
+	id := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "Tellers", Effects: []string{"tellers:Ana"}}))
+	if p, _ := ana.See().State.Proposals.Proposals.Get(id); p.Effects[0].Keys[0] != phone.See().Device {
+		t.Error("to name Ana as a teller moves her seat to another computer")
+	}
+	must[record.ID](t)(ana.CloseProposal(t.Context(), id.String()))
 	must[record.ID](t)(ana.PassSeat(t.Context(), "laptop", "")) // by the root key, which is there
 	teller(ana, "laptop")
 
@@ -40,7 +47,7 @@ func TestSeat(t *testing.T) {
 	refuse(t, err, "refused", "24 words")
 	_, err = phone.RevokeDevice(t.Context(), "laptop", "phone", strings.Repeat("abandon ", 23)+"art")
 	refuse(t, err, "refused", "not those of Ana")
-	id := must[record.ID](t)(phone.RevokeDevice(t.Context(), "laptop", "phone", typed))
+	id = must[record.ID](t)(phone.RevokeDevice(t.Context(), "laptop", "phone", typed))
 	text := must[string](t)(phone.Waits(t.Context(), id))
 	if want := "waits for the only teller: your laptop last wrote "; !strings.HasPrefix(text, want) {
 		t.Errorf("a seat passed by another computer: got %q, want %q", text, want)
