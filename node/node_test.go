@@ -237,6 +237,7 @@ func TestListings(t *testing.T) {
 	_, err = bo.Comment(t.Context(), id.String(), "")
 	refuse(t, err, "invalid", "")
 
+	nodetest.AwaitSame(ana, bo) // or Bo's comment comes in between
 	before := ana.See().State.Records
 	_, err = ana.ImportListings(t.Context(), []listing.Draft{draft, {Kind: listing.Need}})
 	refuse(t, err, "invalid", "title")
