@@ -148,6 +148,33 @@ func TestJoin(t *testing.T) {
 	nodetest.AwaitSame(ana, bo)
 }
 
+// TestJoinOfAnotherPast: a newcomer who is let in, and is shown another past than
+// the invite names, does not join.
+func TestJoinOfAnotherPast(t *testing.T) {
+	for name, change := range map[string]func(*member.Invite){
+		"other anchors":  func(i *member.Invite) { i.Anchors[0] ^= 1 },
+		"another leader": func(i *member.Invite) { i.Leader[0] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			street := nodetest.NewStreet()
+			ana := nodetest.Found(t, street, "Ana")
+			code := must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false))
+			invite := must[member.Invite](t)(member.ParseInvite(code.Code))
+			change(&invite)
+			bo := nodetest.Join(t, street, invite.String(), "Bo")
+			street.Meet(ana, bo)
+			bo.Await("all that Ana has", func(v node.View) bool {
+				return v.State != nil && v.Me.ID != record.ID{} && len(v.Peers) == 1 && v.Peers[0].Equal
+			})
+			// What comes by a second pull comes after the end of the first.
+			must[record.ID](t)(ana.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Apples"}))
+			if v := bo.Await("the listing", func(v node.View) bool { return v.State.Listings.Len() == 1 }); v.Joined {
+				t.Error("Bo joined")
+			}
+		})
+	}
+}
+
 // TestJoinLate: a code that has ended is admitted by nobody by itself, and not
 // even tried where the newcomer's clock says so.
 func TestJoinLate(t *testing.T) {
