@@ -128,21 +128,25 @@ func (r *Replica) Next(id SessionID) (wire.Message, bool) {
 		r.forget(s)
 		return nil, false
 	}
-	return r.nextRecords(s)
+	m, err := r.nextRecords(s)
+	if err != nil {
+		r.bye(s, "this node cannot read its own store")
+		return r.Next(s.id)
+	}
+	return m, m != nil
 }
 
-// nextRecords goes on with the answer to a pull.
-func (r *Replica) nextRecords(s *session) (wire.Message, bool) {
+// nextRecords goes on with the answer to a pull; it returns nil behind its end.
+func (r *Replica) nextRecords(s *session) (wire.Message, error) {
 	if !s.answer {
-		return nil, false
+		return nil, nil
 	}
 	var rs []*record.Record
 	lenBytes := 0
 	for len(s.serving) > 0 && lenBytes < wire.RecordsLen {
 		rec, err := r.Load(s.serving[0])
 		if err != nil {
-			r.bye(s, "this node cannot read its own store")
-			return r.Next(s.id)
+			return nil, err
 		}
 		rs = append(rs, rec)
 		lenBytes += len(rec.Raw) + len(rec.Body) + len(rec.Sig)
@@ -151,9 +155,9 @@ func (r *Replica) nextRecords(s *session) (wire.Message, bool) {
 	if len(rs) == 0 {
 		s.answer, s.serving = false, nil
 		s.told = r.coop.History().Digest()
-		return wire.End{Digest: s.told}, true
+		return wire.End{Digest: s.told}, nil
 	}
-	return wire.Records{Records: rs, Left: uint64(len(s.serving))}, true
+	return wire.Records{Records: rs, Left: uint64(len(s.serving))}, nil
 }
 
 // Message handles what a peer said. A peer that breaks the protocol is sent

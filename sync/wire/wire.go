@@ -18,6 +18,7 @@
 //	10 records records, left                  answer to pull, parents first; left is how many are still to come
 //	11 end     digest                         the answer to pull is complete; digest of the sender's frontier
 //	12 hint    digest                         I have news; pull if your digest differs
+//	13 bundle  coop, assumes                  begins a file, see package bundle; it is never said on a stream
 package wire
 
 import (
@@ -35,7 +36,7 @@ import (
 const (
 	MaxFrameLen   = 256 << 10 // bytes of a frame as sent, without its length
 	MaxMessageLen = 512 << 10 // bytes of a message unpacked
-	MaxTips       = 4096      // of a pull; a node that holds more names only so many and may be sent records it has
+	MaxTips       = 4096      // of a pull or a bundle; a node that holds more names only so many and may be sent records it has
 	MaxProbe      = 4096
 	MaxVouch      = 64  // records of a show
 	MaxReasonLen  = 400 // bytes
@@ -112,6 +113,11 @@ type (
 		_      struct{} `cbor:",toarray"`
 		Digest [32]byte
 	}
+	Bundle struct {
+		_       struct{} `cbor:",toarray"`
+		Coop    record.ID
+		Assumes []record.ID // what its reader must hold, with all that is in their past
+	}
 )
 
 type encodedRecords struct {
@@ -132,6 +138,7 @@ func (Have) number() byte    { return 9 }
 func (Records) number() byte { return 10 }
 func (End) number() byte     { return 11 }
 func (Hint) number() byte    { return 12 }
+func (Bundle) number() byte  { return 13 }
 
 var errTooMany = errors.New("more than the protocol allows")
 
@@ -186,6 +193,8 @@ func Decode(b []byte) (Message, error) {
 		return decode[End](b, nil)
 	case 12:
 		return decode[Hint](b, nil)
+	case 13:
+		return decode(b, func(m Bundle) bool { return len(m.Assumes) <= MaxTips })
 	}
 	return nil, fmt.Errorf("message number %d is unknown", b[0])
 }

@@ -45,6 +45,7 @@ func messages(t testing.TB) []wire.Message {
 		wire.Records{Records: chain(t, 3), Left: 5},
 		wire.End{Digest: [32]byte{11}},
 		wire.Hint{Digest: [32]byte{12}},
+		wire.Bundle{Coop: record.ID{13}, Assumes: []record.ID{{1}, {2}}},
 	}
 }
 
