@@ -4,36 +4,80 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"coop/crdt/coop"
 	"coop/crdt/history"
+	"coop/crdt/ledger"
+	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/sync/replica"
 )
 
+// Rule is something that must hold.
+type Rule string
+
+// The rules, each with what it says of honest nodes.
+const (
+	RuleStates  Rule = "equal sets make equal states"
+	RuleSets    Rule = "nodes that meet come to hold the same, within so many contacts"
+	RuleMinutes Rule = "minutes only grow, and are the same for all"
+	RuleMinuted Rule = "acts are minuted where enough tellers talk"
+	RuleUndone  Rule = "no minuted payment is undone"
+	RuleForks   Rule = "an honest device does not fork"
+	RuleFlood   Rule = "what nobody answers for is not held"
+	RuleLost    Rule = "nothing acknowledged is lost"
+	RuleRefold  Rule = "another order of arrival, or a snapshot, makes the same state"
+	RuleTexts   Rule = "what people typed stands there once"
+	RuleSilence Rule = "a co-op that agrees is silent"
+	RuleSpeech  Rule = "honest nodes understand each other, and close no door"
+	RuleProof   Rule = "where minutes differed, more tellers forked than the order bears, and all hold the proof"
+)
+
+// Broken is a rule that did not hold in a run.
+type Broken struct {
+	Rule  Rule
+	After time.Duration // virtual
+	What  string
+}
+
+func (b *Broken) Error() string {
+	return fmt.Sprintf("after %v, not true: %s: %s", b.After, b.Rule, b.What)
+}
+
 // checks is what must hold at every moment.
 type checks struct {
 	changed map[*Node]uint64
 	starts  map[*Node]int
+	batches map[*Node]int
 	leaders map[int]record.ID     // of each batch of the minutes
 	minuted map[int][32]byte      // what the minutes made of the co-op up to each batch
+	paid    map[record.ID]paid    // what the minutes of anybody say is paid
 	states  map[[32]byte][32]byte // digest of the state by digest of the frontier
 	acked   map[record.ID]*Node   // what people were told is safe
+	stood   map[*Node]map[record.Key]bool
+}
+
+// paid is a payment that was minuted.
+type paid struct {
+	batches  int // how many batches the minutes had, at most
+	from, to record.ID
+	amount   int64
 }
 
 func newChecks() checks {
 	return checks{
-		changed: map[*Node]uint64{}, starts: map[*Node]int{}, leaders: map[int]record.ID{},
-		minuted: map[int][32]byte{}, states: map[[32]byte][32]byte{}, acked: map[record.ID]*Node{},
+		changed: map[*Node]uint64{}, starts: map[*Node]int{}, batches: map[*Node]int{}, leaders: map[int]record.ID{},
+		minuted: map[int][32]byte{}, paid: map[record.ID]paid{}, states: map[[32]byte][32]byte{}, acked: map[record.ID]*Node{},
+		stood: map[*Node]map[record.Key]bool{},
 	}
 }
 
-// node looks at a node whose fold may have moved.
-func (k *checks) node(n *Node) {
+// node looks at a node that has stored records and whose fold may have moved.
+func (k *checks) node(n *Node, stored []*record.Record) {
 	if n.lie != nil || n.coop.History().Len() == 0 || k.starts[n] == n.starts && k.changed[n] == n.coop.Changed() {
 		return
 	}
@@ -41,35 +85,116 @@ func (k *checks) node(n *Node) {
 	w, s := n.w, n.coop.State()
 	s.Ledger.CheckZero()
 	s.Minuted.Ledger.CheckZero()
+	k.order(n, s)
+	if s.Frontier[0]%16 == 0 {
+		k.digest(n, s)
+	}
+	k.flood(n, stored)
+	for _, other := range w.nodes {
+		if a, b, ok := n.coop.History().Fork(other.device()); ok && other.honest {
+			w.fail(RuleForks, "the honest device of %s wrote %s and %s into one slot", other.name, n.coop.History().ID(a).Short(), n.coop.History().ID(b).Short())
+		}
+	}
+}
+
+// order holds that minutes only grow and say the same for all.
+func (k *checks) order(n *Node, s *coop.State) {
 	batches := n.coop.Minutes().Batches()
+	if batches < k.batches[n] {
+		n.w.differ(RuleMinutes, "%s has %d batches, where it had %d", n.name, batches, k.batches[n])
+	}
+	k.batches[n] = batches
 	if leader, ok := k.leaders[batches]; ok && leader != s.Last {
-		w.fail("%s: batch %d of the minutes is led by %s, for others by %s", n.person.name, batches, s.Last.Short(), leader.Short())
+		n.w.differ(RuleMinutes, "%s: batch %d is led by %s, for others by %s", n.name, batches, s.Last.Short(), leader.Short())
 	}
 	k.leaders[batches] = s.Last
 	// Looking at everything each time would take most of the run. What is left
 	// out is the same for all nodes, so that there is something to compare.
-	if batches%8 == 0 {
-		sum := minutedSum(s)
-		if other, ok := k.minuted[batches]; ok && other != sum {
-			w.fail("%s: the minutes up to batch %d mean something else than for others", n.person.name, batches)
+	if batches%8 != 0 {
+		return
+	}
+	sum := minutedSum(s)
+	if other, ok := k.minuted[batches]; ok && other != sum {
+		n.w.differ(RuleMinutes, "%s: the minutes up to batch %d mean something else than for others", n.name, batches)
+	}
+	k.minuted[batches] = sum
+	k.payments(n, s, batches)
+}
+
+// payments holds that what the minutes say was paid stays paid.
+func (k *checks) payments(n *Node, s *coop.State, batches int) {
+	for id, p := range k.paid {
+		if p.batches > batches {
+			continue
 		}
-		k.minuted[batches] = sum
-	}
-	if s.Frontier[0]%8 == 0 {
-		k.digest(n, s)
-	}
-	for _, other := range w.nodes {
-		if a, b, ok := n.coop.History().Fork(other.device()); ok && other.honest {
-			w.fail("the honest device of node %d wrote %s and %s into one slot", other.no, n.coop.History().ID(a).Short(), n.coop.History().ID(b).Short())
+		now, ok := s.Minuted.Ledger.Payments.Get(id)
+		if !ok || now.Status != ledger.StatusAccepted || now.From != p.from || now.To != p.to || now.Amount != p.amount {
+			n.w.differ(RuleUndone, "%s: payment %s was minuted by batch %d and is not accepted in batch %d", n.name, id.Short(), p.batches, batches)
+			delete(k.paid, id)
 		}
 	}
+	for id, p := range s.Minuted.Ledger.Payments.All() {
+		if _, known := k.paid[id]; !known && p.Status == ledger.StatusAccepted {
+			k.paid[id] = paid{batches, p.From, p.To, p.Amount}
+		}
+	}
+}
+
+// differ is fail for what more lying tellers than the order bears bring about.
+func (w *World) differ(rule Rule, format string, args ...any) {
+	if !w.cfg.Captured || w.cfg.Fault == BearTooMuch {
+		w.fail(rule, format, args...)
+		return
+	}
+	w.trace(format, args...)
+	w.Stats.Differed++
+}
+
+// flood holds that a node takes of a device that does not stand only what
+// somebody who stands has in their past.
+func (k *checks) flood(n *Node, stored []*record.Record) {
+	if k.stood[n] == nil {
+		k.stood[n] = map[record.Key]bool{}
+	}
+	h := n.coop.History()
+	for _, r := range stored {
+		if r.Founding() || r.Kind == member.KindDeviceAdd || n.coop.Stands(r.Device) || k.stood[n][r.Device] {
+			continue
+		}
+		ref, _ := h.Find(r.ID)
+		answered := slices.ContainsFunc(h.Tips(), func(tip history.Ref) bool {
+			device := h.At(tip).Device
+			return device != r.Device && h.InPast(ref, tip) && (n.coop.Stands(device) || k.stood[n][device])
+		})
+		if !answered {
+			n.w.fail(RuleFlood, "%s holds %s %s, whose device %s does not stand", n.name, r.Kind, r.ID.Short(), r.Device.Short())
+		}
+	}
+	for _, other := range n.w.nodes {
+		k.stood[n][other.device()] = n.coop.Stands(other.device())
+	}
+}
+
+// restored forgets what this disk lost that has come back old, but for what the
+// first node holds: of all others somebody may have left by now, or lose it too.
+func (k *checks) restored(n *Node, lost []*record.Record) {
+	safe := map[record.ID]bool{}
+	for _, r := range n.w.nodes[0].disk {
+		safe[r.ID] = true
+	}
+	for _, r := range lost {
+		if !safe[r.ID] {
+			delete(k.acked, r.ID)
+		}
+	}
+	k.batches[n] = 0
 }
 
 // digest holds that the state is a function of the set of records.
 func (k *checks) digest(n *Node, s *coop.State) {
 	digest := s.Digest()
 	if other, ok := k.states[s.Frontier]; ok && other != digest {
-		n.w.fail("%s: the same %d records make another state than elsewhere", n.person.name, s.Records)
+		n.w.fail(RuleStates, "%s: the same %d records make another state than elsewhere", n.name, s.Records)
 	}
 	k.states[s.Frontier] = digest
 }
@@ -95,14 +220,15 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 			return
 		}
 	}
-	n.w.fail("%s: event %d: %s", n.person.name, e.Kind, e.Text)
+	n.w.fail(RuleSpeech, "%s: event %d: %s", n.name, e.Kind, e.Text)
 }
 
-// members returns the honest nodes whose device stands for the founder's node.
+// members returns the honest nodes whose device stands for the first node. One
+// that does not sign is none: it cannot cover what others may not take.
 func (w *World) members() []*Node {
 	var in []*Node
 	for _, n := range w.nodes {
-		if n.lie == nil && w.nodes[0].coop.Stands(n.device()) {
+		if n.lie == nil && !n.locked && w.nodes[0].coop.Stands(n.device()) {
 			in = append(in, n)
 		}
 	}
@@ -112,29 +238,37 @@ func (w *World) members() []*Node {
 // agreed says what the nodes of the co-op still disagree about, or nil.
 func (w *World) agreed() error {
 	in := w.members()
-	var stand []record.Key
 	first := w.nodes[0].coop.State()
+	var want [32]byte
 	for _, n := range in {
-		stand = append(stand, n.device())
 		if !n.up || n.coop.History().Len() == 0 || !n.replica.Joined() {
 			return fmt.Errorf("node %d has not joined", n.no)
 		}
 		if n.coop.History().Digest() != first.Frontier {
 			return fmt.Errorf("nodes 0 and %d hold %d and %d records", n.no, first.Records, n.coop.History().Len())
 		}
-		if n.coop.State().Digest() != first.Digest() {
+		if want == ([32]byte{}) {
+			want = first.Digest() // which is dear
+		}
+		if n != w.nodes[0] && n.coop.State().Digest() != want {
 			return fmt.Errorf("nodes 0 and %d hold the same records and show another state", n.no)
 		}
 	}
+	return nil
+}
+
+// minutedWhereTheyCan says which acts should be minuted and are not, or nil.
+func (w *World) minutedWhereTheyCan() error {
 	epochs := w.nodes[0].coop.Minutes().Epochs()
 	tellers, here := epochs[len(epochs)-1].Tellers, 0
-	for _, t := range tellers {
-		if slices.Contains(stand, t) {
+	for _, n := range w.members() {
+		if slices.Contains(tellers, n.device()) {
 			here++
 		}
 	}
-	if enough := (len(tellers)+(len(tellers)-1)/3)/2 + 1; here >= enough && len(first.Pending) > 0 {
-		return fmt.Errorf("%d acts are not minuted, although %d of %d tellers talk", len(first.Pending), here, len(tellers))
+	pending := len(w.nodes[0].coop.State().Pending)
+	if enough := (len(tellers)+(len(tellers)-1)/3)/2 + 1; here >= enough && pending > 0 {
+		return fmt.Errorf("%d acts are not minuted, although %d of %d tellers talk", pending, here, len(tellers))
 	}
 	return nil
 }
@@ -147,9 +281,10 @@ func (w *World) finalChecks() {
 	n := w.nodes[0]
 	s := n.coop.State()
 	w.checkRefold(n, s.Digest())
+	w.checkProof(n)
 	for id, by := range w.check.acked {
 		if _, ok := n.coop.History().Find(id); !ok && by.honest && w.nodes[0].coop.Stands(by.device()) {
-			w.fail("record %s of node %d was acknowledged and is lost", id.Short(), by.no)
+			w.fail(RuleLost, "record %s of %s was acknowledged and is gone", id.Short(), by.name)
 		}
 	}
 	texts := ""
@@ -158,11 +293,12 @@ func (w *World) finalChecks() {
 	}
 	for id, letter := range w.life.typed {
 		if _, ok := n.coop.History().Find(id); ok && strings.Count(texts, string(letter)) != 1 {
-			w.fail("the letter %c stands %d times in the texts", letter, strings.Count(texts, string(letter)))
+			w.fail(RuleTexts, "the letter %c stands %d times in the texts", letter, strings.Count(texts, string(letter)))
 		}
 	}
 	w.Stats.Records, w.Stats.Batches, w.Stats.Epochs, w.Stats.Joined = s.Records, n.coop.Minutes().Batches(), len(s.Epochs), len(w.members())
 	w.Stats.Problems = s.Problems().Len()
+	w.Stats.Payments = len(w.check.paid)
 	w.Stats.Removed = int(s.People.Removals)
 	for _, o := range w.nodes {
 		if _, _, ok := n.coop.History().Fork(o.device()); ok {
@@ -179,16 +315,36 @@ func (w *World) finalChecks() {
 	}
 }
 
+// checkProof holds that minutes differ only where more tellers forked than the
+// order bears, and that everybody can show it.
+func (w *World) checkProof(n *Node) {
+	if w.Stats.Differed == 0 {
+		return
+	}
+	for _, e := range n.coop.Minutes().Epochs() {
+		forked := 0
+		for _, t := range e.Tellers {
+			if _, _, ok := n.coop.History().Fork(t); ok {
+				forked++
+			}
+		}
+		if forked > (len(e.Tellers)-1)/3 {
+			return
+		}
+	}
+	w.fail(RuleProof, "the minutes differed %d times and in no epoch enough tellers forked", w.Stats.Differed)
+}
+
 // checkRefold holds that the order of arrival and the caches change nothing.
 func (w *World) checkRefold(n *Node, want [32]byte) {
-	rs := shuffle(records(n.coop, n.load), w.rand)
+	rs := shuffle(records(n.coop, n.load), w.dice)
 	load := func(ref history.Ref) *record.Record { return rs[ref] }
 	c := coop.New(load)
-	half := w.rand.IntN(len(rs) + 1)
+	half := w.IntN(len(rs) + 1)
 	var snapshot []byte
 	for i, r := range rs {
 		if _, fresh, err := c.Add(r); err != nil || !fresh {
-			w.fail("record %d of %d is refused in another order: %v", i, len(rs), err)
+			w.fail(RuleRefold, "record %d of %d is refused in another order: %v", i, len(rs), err)
 			return
 		}
 		if i+1 == half {
@@ -196,7 +352,7 @@ func (w *World) checkRefold(n *Node, want [32]byte) {
 		}
 	}
 	if c.State().Digest() != want {
-		w.fail("folded in another order, %d records make another state", len(rs))
+		w.fail(RuleRefold, "folded in another order, %d records make another state", len(rs))
 	}
 	restored, covered, err := coop.Restore(load, snapshot, nil, func(admit func(*record.Record) error) error {
 		for _, r := range rs {
@@ -207,12 +363,12 @@ func (w *World) checkRefold(n *Node, want [32]byte) {
 		return nil
 	})
 	if err != nil || covered != half || restored.State().Digest() != want {
-		w.fail("restored from a snapshot of %d of %d records (%d): another state, %v", half, len(rs), covered, err)
+		w.fail(RuleRefold, "restored from a snapshot of %d of %d records (%d): another state, %v", half, len(rs), covered, err)
 	}
 }
 
 // shuffle returns records in another order in which they may be admitted.
-func shuffle(rs []*record.Record, random *rand.Rand) []*record.Record {
+func shuffle(rs []*record.Record, random dice) []*record.Record {
 	children, open := map[record.ID][]*record.Record{}, map[record.ID]int{}
 	var ready, out []*record.Record
 	for _, r := range rs {

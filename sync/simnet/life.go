@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"coop/crdt/coop"
@@ -22,22 +23,44 @@ type life struct {
 	letter rune               // the next to be typed: each is typed once
 }
 
-// begin decides which nodes are somebody's second.
-func (w *World) begin() {
+// begin decides which nodes found the co-op, and which are somebody's second.
+func (w *World) begin() (founders []*Node) {
 	w.life.typed, w.life.letter = map[record.ID]rune{}, 0x4e00
-	for i, n := range w.nodes[1:] {
-		if i > 1 && w.chance(0.3) {
-			n.person = w.nodes[1+w.rand.IntN(i)].person
+	count := 1
+	switch {
+	case w.cfg.Captured:
+		count = 4
+	case w.chance(0.5):
+		count = 2 + w.IntN(min(4, len(w.nodes)-2))
+	}
+	var devices []record.Key
+	for _, n := range w.nodes[:count] {
+		devices = append(devices, n.device())
+	}
+	if !w.cfg.Captured {
+		devices = w.bearable(devices)
+	}
+	for i, n := range w.nodes {
+		switch {
+		case slices.Contains(devices, n.device()):
+			founders = append(founders, n)
+		case i > 1 && w.chance(0.3):
+			n.person = w.nodes[1+w.IntN(i)].person
 		}
 	}
+	return founders
 }
 
 // join gives a newcomer a code, and another if that came to nothing.
 func (w *World) join(n *Node) {
-	if w.quiet || n.coop != nil && n.coop.History().Len() > 0 {
+	if w.quiet || len(n.disk) > 0 {
 		return
 	}
-	w.after(w.between(20*time.Second, time.Minute), func() { w.join(n) })
+	w.after(n.between(20*time.Second, time.Minute), func() { w.join(n) })
+	w.happen(n.name+" asks to join", func() { w.ask(n) })
+}
+
+func (w *World) ask(n *Node) {
 	by := w.sponsor(n)
 	if by == nil {
 		return
@@ -78,7 +101,7 @@ func (w *World) sponsor(n *Node) *Node {
 	if len(can) == 0 {
 		return nil
 	}
-	return can[w.rand.IntN(len(can))]
+	return can[w.IntN(len(can))]
 }
 
 // joinDevice invites a further computer of somebody who is inside.
@@ -128,7 +151,7 @@ func (w *World) cardShown(n *Node, card []byte) {
 
 // inside reports whether a node runs and its device may act.
 func (n *Node) inside() bool {
-	return n.up && n.replica.Joined() && n.coop.History().Len() > 0 && n.coop.Stands(n.device()) && n.coop.People().Stands(n.device())
+	return n.up && !n.locked && n.replica.Joined() && n.coop.History().Len() > 0 && n.coop.Stands(n.device()) && n.coop.People().Stands(n.device())
 }
 
 // live lets a person do something, again and again.
@@ -136,14 +159,22 @@ func (w *World) live(n *Node) {
 	if w.quiet {
 		return
 	}
-	w.after(w.between(100*time.Millisecond, w.pace), func() { w.live(n) })
-	n.liveLie()
-	if !n.inside() {
-		return
+	w.after(n.between(100*time.Millisecond, w.pace), func() { w.live(n) })
+	if n.lie != nil && n.lie.act != nil && n.up && n.coop.History().Len() > 0 && n.chance(n.lie.often()) {
+		w.happen(n.name+" lies", func() {
+			w.Stats.Lies++
+			n.lie.act(n)
+		})
 	}
+	if n.inside() {
+		w.happen(n.name+" acts", func() { w.act(n) })
+	}
+}
+
+func (w *World) act(n *Node) {
 	s := n.coop.State()
 	me, _ := s.People.Author(n.device())
-	switch k := w.rand.IntN(100); {
+	switch k := w.IntN(100); {
 	case k < 12:
 		w.offer(n)
 	case k < 20:
@@ -177,7 +208,7 @@ func (w *World) editListing(n *Node, s *coop.State, me member.Member) {
 			continue
 		}
 		d := l.Draft()
-		d.Quantity, d.Text = fmt.Sprint(w.rand.IntN(100)), d.Text+"\nfresh"
+		d.Quantity, d.Text = fmt.Sprint(w.IntN(100)), d.Text+"\nfresh"
 		v, _ := n.coop.Library().Value(id)
 		if ops, err := listing.Edit(v, d); err == nil && len(ops) > 0 {
 			n.write(document.KindEdit, document.Edit{Doc: id, Ops: ops}.Encode())
@@ -198,7 +229,7 @@ func (w *World) editText(n *Node, s *coop.State, me member.Member) {
 		if w.chance(0.3) && s.Texts.Len() > 1 {
 			continue
 		}
-		ops := []document.Op{document.Splice("text", w.rand.IntN(len([]rune(t.Text))+1), 0, string(letter))}
+		ops := []document.Op{document.Splice("text", w.IntN(len([]rune(t.Text))+1), 0, string(letter))}
 		w.life.typed[n.write(document.KindEdit, document.Edit{Doc: id, Ops: ops}.Encode())] = letter
 		return
 	}
@@ -213,7 +244,7 @@ func (w *World) somebody(s *coop.State, me member.Member) member.Member {
 		if id == me.ID || m.Gone() {
 			continue
 		}
-		if n++; w.rand.IntN(n) == 0 {
+		if n++; w.IntN(n) == 0 {
 			other = m
 		}
 	}
@@ -222,7 +253,7 @@ func (w *World) somebody(s *coop.State, me member.Member) member.Member {
 
 func (w *World) pay(n *Node, s *coop.State, me member.Member) {
 	to := w.somebody(s, me)
-	b := ledger.TransferBody{To: to.ID, Unit: "hour", Amount: 1 + w.rand.Int64N(4000)}
+	b := ledger.TransferBody{To: to.ID, Unit: "hour", Amount: 1 + w.Int64N(4000)}
 	switch {
 	case to.ID == me.ID || w.chance(0.1):
 		b.To = w.life.coop
@@ -279,26 +310,26 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 		case member.StatusAssociate:
 			associates = append(associates, id)
 		case member.StatusMember:
-			if d := m.Devices[w.rand.IntN(len(m.Devices))]; s.People.Stands(d) && w.chance(0.7) && len(devices) < 5 {
+			if d := m.Devices[w.IntN(len(m.Devices))]; s.People.Stands(d) && w.chance(0.7) && len(devices) < 5 {
 				devices = append(devices, d)
 			}
 		}
 	}
-	w.rand.Shuffle(len(devices), func(i, j int) { devices[i], devices[j] = devices[j], devices[i] })
+	w.Shuffle(len(devices), func(i, j int) { devices[i], devices[j] = devices[j], devices[i] })
 	devices = w.bearable(devices)
 	who := w.somebody(s, me)
 	add := func(e proposal.Effect) { b.Effects = append(b.Effects, e) }
-	switch k := w.rand.IntN(10); {
+	switch k := w.IntN(10); {
 	case k < 5 && len(associates) > 0:
 		add(proposal.Effect{Kind: proposal.EffectMembers, Members: associates})
-	case k < 6 && len(devices) > 0:
+	case k < 6 && len(devices) > 0 && !w.cfg.Captured:
 		add(proposal.Effect{Kind: proposal.EffectTellers, Keys: devices})
 	case k < 7 && who.Status == member.StatusMember && !who.Holds(member.Sponsor):
 		add(proposal.Effect{Kind: proposal.EffectOffice, Member: who.ID, Name: member.Sponsor, On: true})
 	case k < 8 && who.Name != "A" && w.chance(0.3):
 		add(proposal.Effect{Kind: proposal.EffectExpel, Member: who.ID})
 	case k < 9:
-		add(proposal.Effect{Kind: proposal.EffectCreditLimit, Member: who.ID, Unit: "hour", Amount: w.rand.Int64N(9000)})
+		add(proposal.Effect{Kind: proposal.EffectCreditLimit, Member: who.ID, Unit: "hour", Amount: w.Int64N(9000)})
 		add(proposal.Effect{Kind: proposal.EffectBudget, Member: who.ID, Unit: "hour", Amount: 1000})
 	}
 	if b.Rule = proposal.RuleFor(b.Effects); b.Rule == proposal.Ordinary {
@@ -314,7 +345,7 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 
 // manage is what happens seldom: devices are revoked, seats passed, people leave.
 func (w *World) manage(n *Node, s *coop.State, me member.Member) {
-	other := me.Devices[w.rand.IntN(len(me.Devices))]
+	other := me.Devices[w.IntN(len(me.Devices))]
 	switch {
 	case n.no == 0 || me.Name == "A":
 		for k := range s.People.Invites.All() {
@@ -323,7 +354,7 @@ func (w *World) manage(n *Node, s *coop.State, me member.Member) {
 				return
 			}
 		}
-	case other != n.device() && w.chance(0.5):
+	case other != n.device() && w.chance(0.5) && !w.cfg.Captured:
 		n.write(member.KindSeatPass, s.People.NewSeatPass(n.device(), other, w.chance(0.5), nil))
 	case other != n.device() && w.chance(0.3):
 		n.write(member.KindRevoke, member.NewRevoke(other))
@@ -355,16 +386,21 @@ func (n *Node) permit(kind string, body []byte) error {
 	return n.coop.Try(n.device(), kind, body)
 }
 
-// part cuts the network for a while: into two, or one way here and there, or a
-// single computer off.
+// part cuts the network for a while, again and again.
 func (w *World) part() {
 	if w.calm {
 		return
 	}
+	w.after(w.between(5*time.Second, 70*time.Second), w.part)
+	w.happen("partition", w.cutSome)
+}
+
+// cutSome cuts it into two, or one way here and there, or a single computer off.
+func (w *World) cutSome() {
 	w.Stats.Partitions++
 	side := make([]bool, len(w.nodes))
-	alone := w.rand.IntN(len(w.nodes))
-	mode := w.rand.IntN(4)
+	alone := w.IntN(len(w.nodes))
+	mode := w.IntN(4)
 	for i := range side {
 		side[i] = mode == 0 && i == alone || mode == 1 && w.chance(0.5)
 	}
@@ -372,13 +408,11 @@ func (w *World) part() {
 		l.cut = [2]bool{}
 		apart := side[l.ends[0].no] != side[l.ends[1].no]
 		oneWay := mode == 2 && w.chance(0.4)
-		l.cut[w.rand.IntN(2)] = apart || oneWay
+		l.cut[w.IntN(2)] = apart || oneWay
 		if apart {
 			l.cut = [2]bool{true, true}
 		}
 	}
-	w.trace("partition of mode %d: %v", mode, side)
-	w.after(w.between(5*time.Second, 70*time.Second), w.part)
 }
 
 // records returns all that a co-op holds, in the order of admission.

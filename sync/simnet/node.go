@@ -7,9 +7,11 @@ import (
 
 	"coop/crdt/coop"
 	"coop/crdt/history"
+	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/sync/replica"
+	"coop/sync/wire"
 )
 
 // person is somebody with a root key and one node or two.
@@ -21,8 +23,10 @@ type person struct {
 
 // Node is a computer: what is on its disk stays when the power goes.
 type Node struct {
+	dice      // of this stretch
 	w         *World
 	no        int
+	name      string // a letter
 	person    *person
 	own       *person // who they are unless the node is somebody's second
 	key       *record.Private
@@ -33,13 +37,23 @@ type Node struct {
 	lie       *lie
 
 	disk      []*record.Record
+	synced    int              // how many records of the disk survive a power cut for certain
+	marker    record.ID        // the last record its device signed, kept apart from the disk
+	signed    uint64           // its seq
+	backup    int              // how many records the disk had when a copy of it was made
+	camp      bool             // on which side it is while the co-op is apart
+	mail      []file           // on its table, not read yet
 	anchors   []record.ID      // of the minutes, stored for ever
+	backedUp  []record.ID      // and its anchors then
 	otherDisk []*record.Record // of a liar
+	forgotten []*record.Record // of a device of a liar, with its card
+	then      *coop.State      // what that device knows
 	snapshot  []byte
 	card      []byte
 	invite    *member.Invite
 
 	up      bool
+	locked  bool // its device does not sign: its disk is older than the marker
 	asleep  bool
 	coop    *coop.Coop
 	replica *replica.Replica
@@ -50,8 +64,8 @@ type Node struct {
 }
 
 func (w *World) newNode(i int) *Node {
-	n := &Node{w: w, no: i, honest: true, key: w.key("device" + string(rune('a'+i))), transport: []byte{byte(i)}}
-	n.person = &person{name: string(rune('A' + i)), root: w.key("root" + string(rune('a'+i)))}
+	n := &Node{w: w, no: i, name: string(rune('A' + i)), honest: true, key: w.key("device" + string(rune('a'+i))), transport: []byte{byte(i)}}
+	n.person = &person{name: n.name, root: w.key("root" + string(rune('a'+i)))}
 	n.own = n.person
 	n.careless = i > 1 && w.chance(0.15)
 	if w.chance(0.2) {
@@ -90,11 +104,22 @@ func (n *Node) load(ref history.Ref) *record.Record {
 	return r
 }
 
+// read is what the disk gives the replica.
+func (n *Node) read(ref history.Ref) (*record.Record, error) {
+	r := n.disk[ref]
+	if n.w.cfg.Fault == MixUpRecords && n.no%2 == 1 && r.Kind == ledger.KindTransfer && r.Seq%4 == 0 {
+		other := *r
+		other.Body = record.Marshal(ledger.TransferBody{To: n.w.life.coop, Unit: "hour", Amount: 1})
+		return &other, nil
+	}
+	return r, nil
+}
+
 func (n *Node) device() record.Key { return n.key.Public() }
 
 // start turns a computer on, if it has a co-op or a card for one.
 func (n *Node) start() {
-	if n.up || n.no > 0 && n.card == nil {
+	if n.up || n.card == nil && len(n.disk) == 0 {
 		return
 	}
 	n.up, n.conns, n.heard = true, map[replica.SessionID]*conn{}, map[record.ID]bool{}
@@ -110,9 +135,16 @@ func (n *Node) start() {
 		n.lie.start(n)
 	}
 	n.coop = n.restore()
+	if _, held := n.coop.History().Find(n.marker); n.marker != (record.ID{}) && !held && n.w.cfg.Fault != SignAfterRestore {
+		n.locked = true
+	}
+	key := n.key
+	if n.locked {
+		key = nil
+	}
 	cfg := replica.Config{
-		Coop: n.coop, Key: n.key, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
-		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
+		Coop: n.coop, Key: key, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
+		Load:    n.read,
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.life.coop, n.transport)),
 	}
@@ -132,7 +164,7 @@ func (n *Node) start() {
 // restore folds what is on the disk, with the help of a cached fold or without.
 func (n *Node) restore() *coop.Coop {
 	snapshot := n.snapshot
-	if n.w.chance(0.3) {
+	if n.chance(0.3) {
 		snapshot = nil
 	}
 	c, _, err := coop.Restore(n.load, snapshot, n.anchors, func(admit func(*record.Record) error) error {
@@ -144,7 +176,7 @@ func (n *Node) restore() *coop.Coop {
 		return nil
 	})
 	if err != nil {
-		n.w.fail("%s cannot read its own disk: %v", n.person.name, err)
+		n.w.fail(RuleRefold, "%s cannot read its own disk: %v", n.name, err)
 	}
 	return c
 }
@@ -155,18 +187,19 @@ func (n *Node) commit() {
 	if !n.up || n.w.err != nil {
 		return
 	}
+	if n.locked {
+		n.unlock()
+	}
 	out := n.replica.Take(n.clock())
 	if n.w.cfg.Fault == ServeBeforeStore {
 		n.say(out)
 	}
+	n.disk = append(n.disk, out.Store...)
 	if len(out.Store) > 0 && n.cut() {
 		return
 	}
-	n.disk = append(n.disk, out.Store...)
-	if n.coop.History().Len() > 0 {
-		n.anchors = n.coop.Minutes().Anchors()
-	}
-	n.w.check.node(n)
+	n.sync(out.Store)
+	n.w.check.node(n, out.Store)
 	if len(out.Store) > 0 && n.cut() {
 		return
 	}
@@ -175,6 +208,29 @@ func (n *Node) commit() {
 	}
 	if at := n.replica.NextTick(n.clock()); n.tick.IsZero() || at.Before(n.tick) {
 		n.wake(at)
+	}
+}
+
+// sync makes what was written durable, and then the marker.
+func (n *Node) sync(wrote []*record.Record) {
+	if n.w.cfg.Fault != SkipSync {
+		n.synced = len(n.disk)
+	}
+	for _, r := range wrote {
+		if r.Device == n.device() && r.Seq > n.signed {
+			n.marker, n.signed = r.ID, r.Seq
+		}
+	}
+	if n.coop.History().Len() > 0 {
+		n.anchors = n.coop.Minutes().Anchors()
+	}
+}
+
+// unlock lets the device sign again once its node holds what it signed last.
+func (n *Node) unlock() {
+	if _, held := n.coop.History().Find(n.marker); held {
+		n.locked = false
+		n.replica.Unlock(n.key)
 	}
 }
 
@@ -211,33 +267,55 @@ func (n *Node) say(out replica.Output) {
 
 // cut takes the power away now and then.
 func (n *Node) cut() bool {
-	if n.w.calm || !n.w.chance(0.004) {
-		return false
+	if !n.w.calm && n.chance(0.004) {
+		n.w.happen(n.name+" loses power", n.powerCut)
 	}
-	n.powerCut()
-	return true
+	return !n.up
 }
 
+// powerCut turns the computer off at once. Of what was written and not synced,
+// a first part survives.
 func (n *Node) powerCut() {
-	n.w.trace("%s loses power with %d records", n.person.name, len(n.disk))
 	n.w.Stats.Cuts++
-	if n.w.cfg.Fault == LoseLastRecord && len(n.disk) > 1 {
-		n.disk, n.snapshot = n.disk[:len(n.disk)-1], nil
+	if lost := len(n.disk) - n.synced; lost > 0 {
+		n.disk = n.disk[:n.synced+n.w.IntN(lost+1)]
 	}
 	n.up = false
 	for _, l := range n.w.links {
 		if l.conn != nil && n.conns[l.conn.id] != nil {
-			n.w.after(n.w.between(0, 2*time.Second), l.conn.close)
+			n.w.after(l.between(0, 2*time.Second), l.conn.close)
 		}
 	}
 	if n.careless && len(n.disk) > 1 && n.w.chance(0.5) {
 		n.goBack()
 	}
-	n.w.after(n.w.between(time.Second, 40*time.Second), n.start)
+	n.w.after(n.between(time.Second, 40*time.Second), n.start)
 }
 
-// goBack restores the computer from a backup, which must never be done: its
-// device will write into slots it has used. Not with a teller's device: two or
+// disks lets an honest computer that is off come back with an old copy of its
+// disk, now and then. Its device does not sign until it holds again what it
+// signed.
+func (n *Node) disks() {
+	if n.no == 0 || n.lie != nil || len(n.disk) == 0 || n.up {
+		return
+	}
+	if n.chance(0.1) {
+		n.backup, n.backedUp = len(n.disk), n.anchors
+	} else if n.backup > 0 && n.backup < len(n.disk) && n.chance(0.1) {
+		n.w.happen(n.name+" gets an old disk", n.comeBack)
+	}
+}
+
+func (n *Node) comeBack() {
+	n.w.Stats.Old++
+	n.w.trace("%s has %d records of %d", n.name, n.backup, len(n.disk))
+	lost := n.disk[n.backup:]
+	n.disk, n.synced, n.anchors, n.snapshot, n.asleep = slices.Clip(n.disk[:n.backup]), n.backup, n.backedUp, nil, false
+	n.w.check.restored(n, lost)
+}
+
+// goBack restores the computer from a backup and has its device sign at once, which
+// must never be done: it will write into slots it has used. Not with a teller's device: two or
 // three tellers bear absence, but no lies.
 func (n *Node) goBack() {
 	for _, e := range n.coop.Minutes().Epochs() {
@@ -245,20 +323,24 @@ func (n *Node) goBack() {
 			return
 		}
 	}
-	n.honest, n.snapshot, n.anchors = false, nil, nil
-	n.disk = n.disk[:len(n.disk)-min(len(n.disk), 1+n.w.rand.IntN(10))]
-	n.w.trace("%s goes back to %d records", n.person.name, len(n.disk))
+	n.honest, n.snapshot, n.anchors, n.marker, n.signed = false, nil, nil, record.ID{}, 0
+	n.disk = slices.Clip(n.disk[:max(1, len(n.disk)-1-n.w.IntN(10))])
+	n.synced, n.backup, n.w.check.batches[n] = len(n.disk), 0, 0
+	n.w.trace("%s goes back to %d records", n.name, len(n.disk))
 }
 
 // hear gives a message to the replica.
-func (n *Node) hear(c *conn, b []byte) {
-	m, err := n.w.decode(b)
-	n.w.trace("%s hears %T on %d", n.person.name, m, c.id)
+func (n *Node) hear(c *conn, arrives func() (wire.Message, error)) {
+	m, err := arrives()
+	if _, answer := m.(wire.Records); answer && n.w.cfg.Fault == DeafNode && n.no == 1 {
+		return
+	}
+	n.w.trace("%s hears %T on %d", n.name, m, c.id)
 	switch from := c.ends[1-c.side(n)]; {
 	case err == nil:
 		n.replica.Message(n.clock(), c.id, m)
 	case from.lie == nil:
-		n.w.fail("%s sent what cannot be read: %v", from.person.name, err)
+		n.w.fail(RuleSpeech, "%s sent what cannot be read: %v", from.name, err)
 	default:
 		n.replica.Garbage(c.id, err)
 	}
@@ -269,9 +351,14 @@ func (n *Node) gossiped(c *conn, rs []*record.Record) {
 	if !n.up || !c.up || !n.replica.Welcome(c.id) {
 		return
 	}
+	if n.w.cfg.Fault == TakeAnything {
+		for _, r := range rs {
+			_ = n.replica.Found(r) // which asks nobody whether the device stands
+		}
+	}
 	pass, err := n.replica.Gossip(n.clock(), c.id, rs)
 	if err != nil && c.ends[1-c.side(n)].lie == nil {
-		n.w.fail("%s rejects gossip: %v", n.person.name, err)
+		n.w.fail(RuleSpeech, "%s rejects gossip: %v", n.name, err)
 	}
 	n.commit()
 	if first := rs[0].ID; pass && n.up && !n.heard[first] {
@@ -282,10 +369,10 @@ func (n *Node) gossiped(c *conn, rs []*record.Record) {
 
 // event is what a person or a log is told.
 func (n *Node) event(e replica.Event) {
-	n.w.trace("%s: event %d session %d count %d %s", n.person.name, e.Kind, e.Session, e.Count, e.Text)
+	n.w.trace("%s: event %d session %d count %d %s", n.name, e.Kind, e.Session, e.Count, e.Text)
 	switch e.Kind {
 	case replica.EventCard:
-		n.w.after(n.w.between(0, 5*time.Second), func() { n.w.cardShown(n, e.Card) })
+		n.w.after(n.between(0, 5*time.Second), func() { n.w.happen(n.name+" sees a card", func() { n.w.cardShown(n, e.Card) }) })
 	case replica.EventDropped:
 		n.w.Stats.Dropped += e.Count
 	case replica.EventDoorClosed, replica.EventDuty, replica.EventGap, replica.EventTooNew:
@@ -295,19 +382,19 @@ func (n *Node) event(e replica.Event) {
 
 // write signs something as a person's node does: only what the rules allow now.
 func (n *Node) write(kind string, body []byte) record.ID {
-	if !n.up || !n.replica.Joined() || n.coop.History().Len() == 0 || !n.coop.Stands(n.device()) {
+	if !n.up || n.locked || !n.replica.Joined() || n.coop.History().Len() == 0 || !n.coop.Stands(n.device()) {
 		return record.ID{}
 	}
 	if err := n.permit(kind, body); err != nil {
-		n.w.trace("%s may not %s: %v", n.person.name, kind, err)
+		n.w.trace("%s may not %s: %v", n.name, kind, err)
 		return record.ID{}
 	}
 	r, err := n.replica.Write(n.clock(), kind, body)
 	if err != nil {
-		n.w.fail("%s cannot write %s: %v", n.person.name, kind, err)
+		n.w.fail(RuleSpeech, "%s cannot write %s: %v", n.name, kind, err)
 		return record.ID{}
 	}
-	n.w.trace("%s writes %s %s", n.person.name, kind, r.ID.Short())
+	n.w.trace("%s writes %s %s", n.name, kind, r.ID.Short())
 	if n.commit(); n.up {
 		n.w.check.acked[r.ID] = n
 	}

@@ -12,11 +12,16 @@
 // ends the run with an error.
 //
 // Some of the people lie, see liars.go. What must hold must hold for the others.
+//
+// All that people and faults bring about has a name, such as "3: B acts 2", and
+// dice of its own, so that a run can be repeated with less: so Minimise makes of
+// a seed that fails the shortest story it finds.
 package simnet
 
 import (
 	"container/heap"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -24,40 +29,37 @@ import (
 
 	"coop/crdt/member"
 	"coop/crdt/record"
-	"coop/sync/replica"
-	"coop/sync/wire"
-)
-
-// Fault is a bug planted on purpose, to see that the simulator finds it.
-type Fault int
-
-// The faults.
-const (
-	NoFault          Fault = iota
-	ServeBeforeStore       // what a node says leaves before what it holds is stored
-	LoseLastRecord         // a power cut takes the last record that was stored
 )
 
 // Config is what a world is made of.
 type Config struct {
-	Seed   uint64
-	Nodes  int           // 2 or more
-	Active time.Duration // how long all are there, in the beginning
-	Days   int           // how long they meet now and then after that
-	Liars  int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
-	Idle   bool          // in the end, look whether a co-op that agrees is silent
-	Fault  Fault
-	Trace  func(format string, args ...any)
+	Seed     uint64
+	Nodes    int           // 3 or more
+	Active   time.Duration // how long all are there, in the beginning
+	Days     int           // how long they meet now and then after that
+	Liars    int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
+	Captured bool          // of four tellers two fork, one more than the order bears; none are elected, for an anchor that was stored in either camp would part them for ever
+	Idle     bool          // in the end, look whether a co-op that agrees is silent
+	Fault    Fault
+
+	Only  []string                         `json:",omitempty"` // of all that may happen, see World.Happened; nil: everything does
+	Trace func(format string, args ...any) `json:"-"`
 }
 
 // healMax is how long nodes have to agree once the network has healed, in
-// virtual time: some of the growing pauses of tellers, and some pulls.
-const healMax = 6 * time.Hour
+// virtual time: some of the growing pauses of tellers, and many pulls.
+const healMax = time.Hour
+
+// contactsMax is how many pulls, for each two nodes, are enough for all to agree.
+const contactsMax = 10
 
 // World is a simulated co-op.
 type World struct {
+	dice   // of what happens now
 	cfg    Config
-	rand   *rand.Rand
+	only   map[string]bool
+	round  int            // the stretch, counted from 0
+	times  map[string]int // in this stretch, how often each thing was about to happen
 	start  time.Time
 	now    time.Time
 	events queue
@@ -68,31 +70,69 @@ type World struct {
 	calm   bool          // nothing breaks: the co-op is being founded, or the network has healed
 	quiet  bool          // nobody does anything any more
 	pace   time.Duration // how long people wait at most until they do something again
+	apart  time.Time     // until then two camps do not meet
 	pulls  int
-	err    error
+	err    *Broken
 
-	decoded   map[[32]byte]wire.Message
-	published map[record.ID][]*record.Record
-	check     checks
-	life      life
-	Stats     Stats
+	arrived  map[*record.Record]*record.Record // what records are that were sent before
+	check    checks
+	life     life
+	Happened []string // the names of all that people and faults brought about, or would have
+	Stats    Stats
+}
+
+// dice is a stream of chance of its own: what one draws moves no other.
+type dice struct{ *rand.Rand }
+
+func (d dice) chance(p float64) bool { return d.Float64() < p }
+
+// between returns a time from low to high.
+func (d dice) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(d.Int64N(int64(high-low)+1))
+}
+
+// cast returns the dice of something.
+func (w *World) cast(what string) dice {
+	s := w.seed(what)
+	return dice{rand.New(rand.NewPCG(binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:])))}
+}
+
+// happen lets something happen that people or faults bring about. It has a name
+// and dice of its own, so that a run can be repeated without it, and with all
+// else as it was, as far as that does not follow from it.
+func (w *World) happen(what string, do func()) {
+	w.times[what]++
+	name := fmt.Sprintf("%d: %s %d", w.round, what, w.times[what])
+	w.Happened = append(w.Happened, name)
+	if w.only != nil && !w.only[name] || w.err != nil {
+		return
+	}
+	w.trace("%s", name)
+	before := w.dice
+	w.dice = w.cast(name)
+	do()
+	w.dice = before
 }
 
 // Stats says what happened in a run, so that tests can tell that it was not
 // nothing.
 type Stats struct {
 	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed, Meetings, Lies int
+	Founders, Camps, Old, Carried, Payments, Differed                                                                    int
 
-	Healed time.Duration // how long the nodes needed to agree
+	Contacts int           // the pulls the nodes needed to agree
+	Healed   time.Duration // how long that took
 }
 
-// Add returns what happened in two runs together, with the longer healing.
+// Add returns what happened in two runs together, with the longer of their healings.
 func (s Stats) Add(o Stats) Stats {
 	s.Records, s.Batches, s.Epochs, s.Joined = s.Records+o.Records, s.Batches+o.Batches, s.Epochs+o.Epochs, s.Joined+o.Joined
 	s.Cuts, s.Partitions, s.Problems, s.Removed = s.Cuts+o.Cuts, s.Partitions+o.Partitions, s.Problems+o.Problems, s.Removed+o.Removed
 	s.Forks, s.Dropped, s.Polls, s.Passed = s.Forks+o.Forks, s.Dropped+o.Dropped, s.Polls+o.Polls, s.Passed+o.Passed
 	s.Meetings, s.Lies = s.Meetings+o.Meetings, s.Lies+o.Lies
-	s.Healed = max(s.Healed, o.Healed)
+	s.Founders, s.Camps, s.Old, s.Carried = s.Founders+o.Founders, s.Camps+o.Camps, s.Old+o.Old, s.Carried+o.Carried
+	s.Payments, s.Differed = s.Payments+o.Payments, s.Differed+o.Differed
+	s.Contacts, s.Healed = max(s.Contacts, o.Contacts), max(s.Healed, o.Healed)
 	return s
 }
 
@@ -117,12 +157,19 @@ func (q *queue) Pop() any {
 	return e
 }
 
-// New returns a world whose first node has founded its co-op.
+// New returns a world whose first nodes have founded its co-op.
 func New(cfg Config) *World {
 	w := &World{
-		cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 1)), now: time.Unix(1_800_000_000, 0), calm: true,
-		decoded: map[[32]byte]wire.Message{}, published: map[record.ID][]*record.Record{}, check: newChecks(),
+		cfg: cfg, now: time.Unix(1_800_000_000, 0), calm: true, times: map[string]int{},
+		arrived: map[*record.Record]*record.Record{}, check: newChecks(),
 	}
+	if cfg.Only != nil {
+		w.only = map[string]bool{}
+		for _, name := range cfg.Only {
+			w.only[name] = true
+		}
+	}
+	w.dice = w.cast("world")
 	w.start, w.pace = w.now, w.between(time.Second, 10*time.Second)
 	w.secret = w.seed("network")
 	for i := range cfg.Nodes {
@@ -135,10 +182,9 @@ func New(cfg Config) *World {
 			}
 		}
 	}
-	w.found() // a co-op whose founding record was lost never was
-	w.calm = false
-	w.begin()
 	w.beLiars()
+	w.found(w.begin()) // a co-op whose founding record was lost never was
+	w.calm = false
 	return w
 }
 
@@ -149,22 +195,15 @@ func (w *World) seed(what string) [32]byte {
 
 func (w *World) key(what string) *record.Private { return record.NewPrivate(w.seed(what)) }
 
-func (w *World) chance(p float64) bool { return w.rand.Float64() < p }
-
-// between returns a time from low to high.
-func (w *World) between(low, high time.Duration) time.Duration {
-	return low + time.Duration(w.rand.Int64N(int64(high-low)+1))
-}
-
 // after lets something happen later.
 func (w *World) after(d time.Duration, do func()) {
 	w.count++
 	heap.Push(&w.events, event{w.now.Add(d), w.count, do})
 }
 
-func (w *World) fail(format string, args ...any) {
+func (w *World) fail(rule Rule, format string, args ...any) {
 	if w.err == nil {
-		w.err = fmt.Errorf("after %v: "+format, append([]any{w.now.Sub(w.start)}, args...)...)
+		w.err = &Broken{Rule: rule, After: w.now.Sub(w.start), What: fmt.Sprintf(format, args...)}
 	}
 }
 
@@ -174,70 +213,126 @@ func (w *World) trace(format string, args ...any) {
 	}
 }
 
-// Run lets people act, then heals the network, and returns what did not hold.
+// Run lets people act, then heals the network, and returns what did not hold: a
+// *Broken, or nil.
 func (w *World) Run() error {
-	w.stretch(w.cfg.Active, w.nodes)
+	w.happen("all meet", func() { w.stretch(w.cfg.Active, w.nodes) })
 	w.pace *= 8 // of those who meet for a minute, most do one thing or two
 	for end := w.now; w.err == nil && w.now.Sub(end) < time.Duration(w.cfg.Days)*24*time.Hour; {
+		w.nextRound()
 		w.now = w.now.Add(w.between(time.Hour, 40*time.Hour))
-		w.meet()
+		w.happen("some meet", w.meet)
 	}
+	w.nextRound()
 	w.heal()
+	w.agree()
+	if w.cfg.Idle {
+		w.idle()
+	}
+	w.finalChecks()
+	if w.err != nil {
+		return w.err
+	}
+	return nil
+}
+
+// nextRound gives all that draws new dice, the same ones whatever was drawn
+// before.
+func (w *World) nextRound() {
+	w.round++
+	clear(w.times)
+	w.dice = w.cast(fmt.Sprint("round ", w.round))
+}
+
+// agree gives the nodes their time to agree.
+func (w *World) agree() {
 	healed, next := w.now, w.now
+	w.pulls = 0
 	w.run(w.now.Add(healMax), func() bool {
 		if w.now.Before(next) {
 			return false
 		}
 		next = w.now.Add(time.Second)
-		return w.agreed() == nil
+		return w.agreed() == nil && w.minutedWhereTheyCan() == nil
 	})
-	w.Stats.Healed = w.now.Sub(healed)
+	w.Stats.Healed, w.Stats.Contacts = w.now.Sub(healed), w.pulls
 	if err := w.agreed(); err != nil {
-		w.fail("%v after the network healed: %w", w.Stats.Healed, err)
+		w.fail(RuleSets, "%v and %d pulls after the network healed: %v", w.Stats.Healed, w.pulls, err)
 	}
-	if w.cfg.Idle {
-		w.idle()
+	if err := w.minutedWhereTheyCan(); err != nil {
+		w.fail(RuleMinuted, "%v after the network healed: %v", w.Stats.Healed, err)
 	}
-	w.finalChecks()
-	return w.err
+	if most := contactsMax * len(w.nodes) * len(w.nodes); w.pulls > most {
+		w.fail(RuleSets, "the nodes needed %d pulls to agree, more than %d", w.pulls, most)
+	}
 }
 
 // meet lets some people meet, or one work alone.
 func (w *World) meet() {
 	w.Stats.Meetings++
+	if w.now.After(w.apart) && w.chance(0.05) {
+		w.happen("all fall apart for weeks", w.fallApart)
+	}
+	camp := w.chance(0.5)
+	if w.cfg.Captured && w.round < 12 {
+		w.stretch(w.between(20*time.Second, time.Minute), w.captive(camp))
+		return
+	}
 	var on []*Node
 	for _, n := range w.nodes {
-		if w.chance(0.6) {
+		if w.chance(0.6) && (w.now.After(w.apart) || n.camp == camp) {
 			on = append(on, n)
 		}
 	}
 	if len(on) == 0 || w.chance(0.2) {
-		on = []*Node{w.nodes[w.rand.IntN(len(w.nodes))]}
+		on = []*Node{w.nodes[w.IntN(len(w.nodes))]}
 	}
 	w.stretch(w.between(10*time.Second, time.Minute), on)
+}
+
+// fallApart begins a partition of weeks: only people of one camp meet.
+func (w *World) fallApart() {
+	w.Stats.Camps++
+	w.apart = w.now.Add(w.between(7*24*time.Hour, 21*24*time.Hour))
+	for _, n := range w.nodes {
+		n.camp = w.chance(0.5)
+	}
 }
 
 // stretch lets people do things for a time; then their computers are off and
 // nothing happens.
 func (w *World) stretch(d time.Duration, on []*Node) {
 	w.trace("stretch of %v with %d nodes", d, len(on))
+	w.castAll()
 	for _, n := range on {
+		n.disks()
 		n.start()
-		w.after(w.between(time.Second, 10*time.Second), func() { w.live(n) })
+		w.after(n.between(time.Second, 10*time.Second), func() { w.live(n) })
 		if n.no > 0 {
-			w.after(w.between(time.Second, d/4+time.Second), func() { w.join(n) })
+			w.after(n.between(time.Second, d/4+time.Second), func() { w.join(n) })
 		}
+		w.couriers(n, d)
 	}
 	for _, l := range w.links {
 		l.cut = [2]bool{}
 		if slices.Contains(on, l.ends[0]) && slices.Contains(on, l.ends[1]) {
-			w.after(w.between(0, 3*time.Second), l.dial)
+			w.after(l.between(0, 3*time.Second), l.dial)
 		}
 	}
 	w.after(w.between(5*time.Second, 30*time.Second), w.part)
 	w.run(w.now.Add(d), func() bool { return false })
 	if w.err == nil {
 		w.off()
+	}
+}
+
+// castAll gives nodes and links the dice of this stretch.
+func (w *World) castAll() {
+	for _, n := range w.nodes {
+		n.dice = w.cast(fmt.Sprint(w.round, " ", n.name))
+	}
+	for _, l := range w.links {
+		l.dice = w.cast(fmt.Sprint(w.round, " link ", l.no))
 	}
 }
 
@@ -253,11 +348,12 @@ func (w *World) off() {
 	for _, n := range w.nodes {
 		switch {
 		case !n.up:
-		case w.chance(0.8):
+		case n.chance(0.85):
 			n.sleep()
-		case w.chance(0.5):
+		case n.chance(0.5):
 			n.save()
 		}
+		n.synced = len(n.disk)
 		n.up, n.conns = false, nil
 	}
 }
@@ -268,16 +364,16 @@ func (w *World) idle() {
 	const minutes = 5
 	w.run(w.now.Add(2*minutes*time.Minute), func() bool { return false }) // newcomers still come in, polls end
 	if err := w.agreed(); err != nil && w.err == nil {
-		w.fail("some time after all agreed: %w", err)
+		w.fail(RuleSilence, "some time after all agreed: %v", err)
 	}
 	records := w.nodes[0].coop.History().Len()
 	w.pulls = 0
 	w.run(w.now.Add(minutes*time.Minute), func() bool { return false })
 	if n := w.nodes[0].coop.History().Len(); n != records && w.err == nil {
-		w.fail("%d records were written by nobody after all agreed", n-records)
+		w.fail(RuleSilence, "%d records were written by nobody after all agreed", n-records)
 	}
 	if most := 3 * minutes * len(w.nodes); w.pulls > most && w.err == nil {
-		w.fail("%d pulls in %d minutes in which nothing happened, more than %d", w.pulls, minutes, most)
+		w.fail(RuleSilence, "%d pulls in %d minutes in which nothing happened, more than %d", w.pulls, minutes, most)
 	}
 }
 
@@ -307,212 +403,44 @@ func (w *World) heal() {
 				w.links = append(w.links, w.newLink(b, a))
 			}
 		}
-		a.start()
+	}
+	w.castAll()
+	for _, n := range w.nodes {
+		if n.start(); n.up && w.cfg.Fault == LazyTellers {
+			n.replica.Unlock(nil)
+		}
 	}
 	for _, l := range w.links {
 		l.cut, l.pause = [2]bool{}, 0
-		w.after(w.between(0, 3*time.Second), l.dial)
+		w.after(l.between(0, 3*time.Second), l.dial)
 	}
 }
 
-// link is the way between two nodes.
-type link struct {
-	w     *World
-	ends  [2]*Node
-	delay time.Duration
-	loss  float64 // of gossip
-	drop  float64 // of a connection, at each message
-	cut   [2]bool // from ends[i] nothing arrives
-	conn  *conn
-	pause time.Duration // after a closed door, before the next knock
-}
-
-func (w *World) newLink(a, b *Node) *link {
-	l := &link{w: w, ends: [2]*Node{a, b}, delay: w.between(time.Millisecond, 60*time.Millisecond), loss: w.rand.Float64() * 0.6}
-	if w.chance(0.3) {
-		l.drop = 0.03
-	}
-	return l
-}
-
-// conn is a stream between two nodes: reliable and in order while it is up.
-type conn struct {
-	*link
-	id      replica.SessionID
-	up      bool
-	pumping [2]bool
-	closing [2]bool
-	broken  [2]bool      // what ends[i] sent was lost, and so will be all after it
-	last    [2]time.Time // when the last message sent by ends[i] arrives
-}
-
-// dial connects two nodes if it can, and tries again later.
-func (l *link) dial() {
-	l.w.after(l.pause+l.w.between(3*time.Second, 12*time.Second), l.dial)
-	if l.conn != nil || !l.ends[0].up || !l.ends[1].up || l.cut[0] || l.cut[1] {
-		return
-	}
-	l.w.count++
-	c := &conn{link: l, id: replica.SessionID(l.w.count), up: true}
-	l.conn = c
-	dialer := l.w.rand.IntN(2)
-	for i, n := range l.ends {
-		n.conns[c.id] = c
-		n.replica.Connected(n.clock(), c.id, l.ends[1-i].transport, i == dialer)
-	}
-	for _, n := range l.ends {
-		n.commit()
-	}
-}
-
-func (c *conn) side(n *Node) int {
-	if c.ends[0] == n {
-		return 0
-	}
-	return 1
-}
-
-// close ends a connection for both.
-func (c *conn) close() {
-	if !c.up {
-		return
-	}
-	c.up, c.conn = false, nil
-	for _, n := range c.ends {
-		if delete(n.conns, c.id); n.up {
-			n.replica.Disconnected(c.id)
-			n.commit()
-		}
-	}
-}
-
-// pump sends what a node has for a session, one message after the other.
-func (c *conn) pump(n *Node) {
-	side := c.side(n)
-	if !c.up || !n.up || c.pumping[side] {
-		return
-	}
-	m, ok := n.replica.Next(c.id)
-	if n.commit(); !n.up || !c.up {
-		return
-	}
-	if !ok {
-		if c.closing[side] {
-			c.pause = min(2*c.pause+5*time.Second, time.Minute)
-			c.w.after(time.Second, c.close) // what was said arrives first
-		}
-		return
-	}
-	c.pumping[side] = true
-	c.send(side, m)
-	c.w.after(c.w.between(0, 3*time.Millisecond), func() {
-		c.pumping[side] = false
-		c.pump(n)
-	})
-}
-
-// send lets a message arrive later, or breaks the connection.
-func (c *conn) send(from int, m wire.Message) {
-	w := c.w
-	if c.lost(from) || !w.calm && w.chance(c.drop) {
-		c.lose(from)
-		return
-	}
-	if _, ok := m.(wire.Pull); ok {
-		w.pulls++
-	}
-	b := wire.Encode(m)
-	if n := c.ends[from]; n.lie != nil && n.lie.wire != nil && w.chance(0.1) {
-		b = n.lie.wire(n, m, b)
-		w.Stats.Lies++
-	}
-	at := w.now.Add(c.delay + w.between(0, c.delay))
-	if at.Before(c.last[from]) {
-		at = c.last[from]
-	}
-	c.last[from] = at
-	w.after(at.Sub(w.now), func() {
-		switch to := c.ends[1-from]; {
-		case !c.up || !to.up:
-		case c.lost(from):
-			c.lose(from)
-		default:
-			to.hear(c, b)
-		}
-	})
-}
-
-func (c *conn) lost(from int) bool { return c.cut[from] || c.broken[from] }
-
-// lose breaks a stream: its ends notice sooner or later.
-func (c *conn) lose(from int) {
-	if !c.broken[from] {
-		c.broken[from] = true
-		c.w.after(c.w.between(0, 20*time.Second), c.close)
-	}
-}
-
-// decode is wire.Decode, once for the same bytes: records never change.
-func (w *World) decode(b []byte) (wire.Message, error) {
-	sum := sha256.Sum256(b)
-	if m, ok := w.decoded[sum]; ok {
-		return m, nil
-	}
-	m, err := wire.Decode(b)
-	if err == nil {
-		w.decoded[sum] = m
-	}
-	return m, err
-}
-
-// gossip brings records to all neighbours of a node: some not, some twice.
-func (w *World) gossip(n *Node, rs []*record.Record) {
-	m, ok := w.published[rs[0].ID] // records never change, and a node publishes them one by one
-	if !ok {
-		var err error
-		if m, err = wire.DecodeGossip(wire.EncodeGossip(rs)); err != nil || len(m) != 1 {
-			w.fail("a node published what cannot be read: %v", err)
-		}
-		w.published[rs[0].ID] = m
-	}
-	for _, l := range w.links {
-		c := l.conn
-		if c == nil || l.ends[0] != n && l.ends[1] != n {
-			continue
-		}
-		from := c.side(n)
-		for range 2 {
-			if l.cut[from] || w.chance(l.loss) {
-				continue
-			}
-			w.after(l.delay+w.between(0, 10*l.delay), func() { l.ends[1-from].gossiped(c, m) })
-			if w.chance(0.9) {
-				break
-			}
-		}
-	}
-}
-
-// found lets the first node found the co-op.
-func (w *World) found() {
-	n := w.nodes[0]
-	p := n.person
+// found lets the first nodes found the co-op together. The first of them makes
+// the record, the others have it on their disks.
+func (w *World) found(founders []*Node) {
 	terms := member.Founding{
 		Name: "Willow Street", Nonce: w.seed("nonce"), Units: []member.Unit{{Code: "hour", Scale: 2}, {Code: "euro", Scale: 2}},
-		Founders: []member.Founder{{Name: p.name, Root: p.root.Public(), Device: n.key.Public(), DeviceName: "laptop"}},
 	}
-	body, err := member.NewFounding(terms, []member.FounderSig{terms.Sign(p.root, n.key)})
+	for _, n := range founders {
+		terms.Founders = append(terms.Founders, member.Founder{Name: n.person.name, Root: n.person.root.Public(), Device: n.device(), DeviceName: "laptop"})
+	}
+	var sigs []member.FounderSig
+	for _, n := range founders {
+		sigs = append(sigs, terms.Sign(n.person.root, n.key))
+	}
+	body, err := member.NewFounding(terms, sigs)
 	if err != nil {
 		panic("simnet: " + err.Error())
 	}
+	n := founders[0]
 	r, err := record.New(record.Header{Seq: 1, Depth: 1, Kind: member.KindFound, Time: n.clock().UnixMilli()}, body, n.key)
 	if err != nil {
 		panic("simnet: " + err.Error())
 	}
 	w.life.coop = r.ID
-	n.start()
-	if err := n.replica.Found(r); err != nil {
-		panic("simnet: " + err.Error())
+	for _, n := range founders {
+		n.disk, n.synced = []*record.Record{r}, 1
 	}
-	n.commit()
+	w.Stats.Founders = len(founders)
 }
