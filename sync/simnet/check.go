@@ -53,12 +53,12 @@ type checks struct {
 	changed map[*Node]uint64
 	starts  map[*Node]int
 	batches map[*Node]int
-	leaders map[int]record.ID     // of each batch of the minutes
-	minuted map[int][32]byte      // what the minutes made of the co-op up to each batch
-	paid    map[record.ID]paid    // what the minutes of anybody say is paid
-	states  map[[32]byte][32]byte // digest of the state by digest of the frontier
-	acked   map[record.ID]*Node   // what people were told is safe
-	stood   map[*Node]map[record.Key]bool
+	leaders map[int]record.ID             // of each batch of the minutes
+	minuted map[int][32]byte              // what the minutes made of the co-op up to each batch
+	paid    map[record.ID]paid            // what the minutes of anybody say is paid
+	states  map[[32]byte][32]byte         // digest of the state by digest of the frontier
+	acked   map[record.ID]*Node           // what people were told is safe
+	out     map[*Node]map[record.Key]bool // devices that were put out, for a node, when it was looked at last
 }
 
 // paid is a payment that was minuted.
@@ -72,7 +72,7 @@ func newChecks() checks {
 	return checks{
 		changed: map[*Node]uint64{}, starts: map[*Node]int{}, batches: map[*Node]int{}, leaders: map[int]record.ID{},
 		minuted: map[int][32]byte{}, paid: map[record.ID]paid{}, states: map[[32]byte][32]byte{}, acked: map[record.ID]*Node{},
-		stood: map[*Node]map[record.Key]bool{},
+		out: map[*Node]map[record.Key]bool{},
 	}
 }
 
@@ -151,27 +151,29 @@ func (w *World) differ(rule Rule, format string, args ...any) {
 }
 
 // flood holds that a node takes of a device that does not stand only what
-// somebody who stands has in their past.
+// somebody who stands has in their past. A device may have been put out by the
+// very records that came with its others.
 func (k *checks) flood(n *Node, stored []*record.Record) {
-	if k.stood[n] == nil {
-		k.stood[n] = map[record.Key]bool{}
-	}
 	h := n.coop.History()
+	stood := func(device record.Key) bool { return n.coop.Introduced(device) && !k.out[n][device] }
 	for _, r := range stored {
-		if r.Founding() || r.Kind == member.KindDeviceAdd || n.coop.Stands(r.Device) || k.stood[n][r.Device] {
+		if r.Founding() || r.Kind == member.KindDeviceAdd || stood(r.Device) {
 			continue
 		}
 		ref, _ := h.Find(r.ID)
 		answered := slices.ContainsFunc(h.Tips(), func(tip history.Ref) bool {
 			device := h.At(tip).Device
-			return device != r.Device && h.InPast(ref, tip) && (n.coop.Stands(device) || k.stood[n][device])
+			return device != r.Device && h.InPast(ref, tip) && stood(device)
 		})
 		if !answered {
 			n.w.fail(RuleFlood, "%s holds %s %s, whose device %s does not stand", n.name, r.Kind, r.ID.Short(), r.Device.Short())
 		}
 	}
+	if k.out[n] == nil {
+		k.out[n] = map[record.Key]bool{}
+	}
 	for _, other := range n.w.nodes {
-		k.stood[n][other.device()] = n.coop.Stands(other.device())
+		k.out[n][other.device()] = n.coop.Introduced(other.device()) && !n.coop.Stands(other.device())
 	}
 }
 
