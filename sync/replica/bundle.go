@@ -62,7 +62,7 @@ func (r *Replica) Import(head wire.Bundle) (*Import, error) {
 	if id := r.coopID(); head.Coop != id {
 		return nil, errors.New("this bundle is of another co-op")
 	}
-	return &Import{r: r, s: &session{pulling: true, staging: newStaging(r.coop.Changed())}, head: head}, nil
+	return &Import{r: r, s: &session{pulling: true, staging: newStaging(r.cfg.Stage, r.cfg.StagedMost, r.coop.Changed())}, head: head}, nil
 }
 
 // Message takes the next message of the bundle, Records or End. With an End, or
@@ -72,7 +72,8 @@ func (i *Import) Message(now time.Time, m wire.Message) error {
 	if err == nil {
 		return nil
 	}
-	i.s.pulling, i.s.staging = false, nil
+	i.s.pulling = false
+	i.r.dropStaged(i.s)
 	if _, all := i.r.known(i.head.Assumes); !all {
 		return fmt.Errorf("this bundle goes on from records that are not here: %w", err)
 	}

@@ -265,7 +265,7 @@ func (r *Replica) dropStaged(s *session) {
 		return
 	}
 	e := Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n}
-	if st.used >= floodMin {
+	if st.used >= floodMin && s.device != (record.Key{}) { // a bundle is nobody's
 		f := r.flooded(s.device, s.heard)
 		if st.full {
 			f.limit = min(2*f.limit, r.cfg.StagedMost)
