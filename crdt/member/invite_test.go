@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/base32"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -153,5 +154,26 @@ func TestDomains(t *testing.T) {
 				t.Errorf("%q is a prefix of %q", d, o)
 			}
 		}
+	}
+}
+
+// TestInviteBomb: a code of a few lines that unpacks to a megabyte is cut off
+// before that takes memory.
+func TestInviteBomb(t *testing.T) {
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write(make([]byte, 1<<20))
+	w.Close()
+	sum := record.DomainInvite.Hash(packed.Bytes())
+	bomb := "coop1" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(append(packed.Bytes(), sum[:5]...)))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = member.ParseInvite(bomb)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 512<<10 {
+		t.Errorf("a bomb of %d characters takes %d bytes: %v", len(bomb), took, err)
 	}
 }

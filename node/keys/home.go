@@ -195,7 +195,7 @@ func (h *Home) Create(s Secrets) error {
 	if !h.Empty() {
 		return fmt.Errorf("%w: use another --home for another co-op", ErrExists)
 	}
-	return h.write(s)
+	return errors.Join(h.write(s), h.Mark(0, record.ID{}))
 }
 
 // Discard empties a home again whose co-op came to nothing: nobody was told of
@@ -288,7 +288,7 @@ func (h *Home) PeerAddrs() []string {
 // RememberPeer remembers addresses of a peer. What does not fit any more, the
 // oldest, is forgotten.
 func (h *Home) RememberPeer(addrs []string) error {
-	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return len(a) > maxAddrLen })
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return len(a) > maxAddrLen || len(strings.Fields(a)) != 1 })
 	old := h.PeerAddrs()
 	all := slices.DeleteFunc(slices.Clone(old), func(a string) bool { return slices.Contains(addrs, a) })
 	all = append(all, addrs...)

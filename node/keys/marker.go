@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"coop/crdt/record"
 )
 
-// Marker is the last record this device signed, and where: the machine and the
-// file it was noted in. A copy of a home has another file, and so does one put
+// Marker is the last record this device signed (Seq 0: none yet), and where: the
+// machine and the file it was noted in. A copy of a home has another file, and so does one put
 // back from a backup.
 type Marker struct {
 	Seq   uint64
@@ -54,7 +53,7 @@ func (h *Home) Mark(seq uint64, id record.ID) error {
 		return fmt.Errorf("marker cannot be written: %w", err)
 	}
 	if h.marked == nil {
-		err = errors.Join(f.Sync(), syncDir(h.dir))
+		err = errors.Join(f.Truncate(markerLen), f.Sync(), syncDir(h.dir))
 	}
 	h.marked = &m
 	return err
@@ -96,7 +95,7 @@ func (h *Home) CheckMarker(holds func(record.ID) bool) Verdict {
 		}
 		return MarkerMoved
 	}
-	if !holds(m.ID) {
+	if m.Seq > 0 && !holds(m.ID) {
 		return MarkerBehind
 	}
 	if _, err := h.openMarker(); err != nil || h.place != m.place {
@@ -118,16 +117,10 @@ func (h *Home) openMarker() (*os.File, error) {
 }
 
 // placeOf names this machine and a file, as far as they can be named: the
-// machine by its id (Linux), the file by its inode. The hash tells neither.
+// machine by its id (Linux), the file as fileOf does. The hash tells neither.
 func placeOf(f *os.File) [32]byte {
 	id, _ := os.ReadFile("/etc/machine-id")
-	id = append([]byte("coop machine "), id...)
-	if info, err := f.Stat(); err == nil {
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			id = binary.BigEndian.AppendUint64(id, uint64(stat.Ino))
-		}
-	}
-	return sha256.Sum256(id)
+	return sha256.Sum256(append(append([]byte("coop machine "), id...), fileOf(f)...))
 }
 
 // syncDir makes the names in a folder durable.

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -92,6 +93,29 @@ func TestCopiedHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantVerdict(t, open(t, moved), 9, keys.MarkerOK)
+}
+
+// TestPutBack puts a home back where it was: the system gives the inode of the
+// old marker to the new one.
+func TestPutBack(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	h.Create(secrets())
+	h.Mark(9, id(9))
+	h.Close()
+	for range 20 { // mostly the first does
+		path := filepath.Join(dir, "marker")
+		b, err := os.ReadFile(path)
+		if err == nil {
+			err = errors.Join(os.Remove(path), os.WriteFile(path, b, 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := open(t, dir)
+		wantVerdict(t, h, 9, keys.MarkerMoved)
+		h.Close()
+	}
 }
 
 func TestDamagedMarker(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -207,9 +208,53 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		f.Add(b.Bytes())
 	}
+	bomb := append([]byte{0, 0, 0, 0, 1}, packed(f, make([]byte, 8<<20))...)
+	binary.BigEndian.PutUint32(bomb, uint32(len(bomb)-4))
+	f.Add(bomb)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := codec.ReadFrame(bytes.NewReader(b)); err == nil {
+		var m wire.Message
+		var err error
+		if took := allocated(func() { m, err = codec.ReadFrame(bytes.NewReader(b)) }); took > 64<<20 {
+			t.Errorf("a frame of %d bytes takes %d of memory", len(b), took)
+		}
+		if err == nil {
 			wire.Encode(m)
+		}
+	})
+}
+
+func packed(t testing.TB, b []byte) []byte {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll(b, nil)
+}
+
+// allocated returns how many bytes f asked for.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// FuzzDecodeGossip: what is accepted is the one encoding of few records, and
+// nothing that a gossip message can hold takes much memory.
+func FuzzDecodeGossip(f *testing.F) {
+	rs := chain(f, 3)
+	f.Add(wire.EncodeGossip(rs[:1]))
+	f.Add(wire.EncodeGossip(rs))
+	f.Add(wire.EncodeGossip([]*record.Record{rs[1].Erase()}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got []*record.Record
+		var err error
+		if took := allocated(func() { got, err = wire.DecodeGossip(b) }); took > 16<<20 {
+			t.Errorf("%d bytes take %d of memory", len(b), took)
+		}
+		if err == nil && (len(got) > wire.MaxGossip || !bytes.Equal(wire.EncodeGossip(got), b)) {
+			t.Errorf("%x is %d records and encodes to %x", b, len(got), wire.EncodeGossip(got))
 		}
 	})
 }

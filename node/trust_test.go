@@ -1,0 +1,155 @@
+package node_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"coop/crdt/listing"
+	"coop/crdt/member"
+	"coop/crdt/record"
+	"coop/node"
+	"coop/node/nodetest"
+)
+
+// TestWrongInvite: a newcomer whose invite names another past than it is given
+// does not join, although it was admitted and holds all there is.
+func TestWrongInvite(t *testing.T) {
+	for name, change := range map[string]func(*member.Invite){
+		"another leader":  func(i *member.Invite) { i.Leader = record.ID{1} },
+		"other anchors":   func(i *member.Invite) { i.Anchors = [32]byte{1} },
+		"as it was given": func(*member.Invite) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			street := nodetest.NewStreet()
+			ana := nodetest.Found(t, street, "Ana")
+			invite := must[member.Invite](t)(member.ParseInvite(must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false)).Code))
+			before := invite
+			change(&invite)
+			bo := nodetest.Join(t, street, invite.String(), "Bo")
+			street.Meet(ana, bo)
+			v := bo.Await("all is pulled", func(v node.View) bool {
+				return v.Me.ID != record.ID{} && len(v.Peers) == 1 && v.Peers[0].Equal && v.State.Records > 2
+			})
+			if invite.Leader == before.Leader && invite.Anchors == before.Anchors {
+				bo.Await("joined", joined)
+				return
+			}
+			if err := pears(t, ana); err != nil {
+				t.Fatal(err)
+			}
+			v = bo.Await("more is pulled", func(w node.View) bool { return w.State.Records > v.State.Records && w.Peers[0].Equal })
+			if v.Joined {
+				t.Error("joined")
+			}
+		})
+	}
+}
+
+// pears writes something and returns why that could not be.
+func pears(t *testing.T, h *nodetest.House) error {
+	t.Helper()
+	_, err := h.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Pears"})
+	return err
+}
+
+// putBack replaces what is in a folder of a house that is closed.
+func putBack(t *testing.T, dir, backup string) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(backup))); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			err = os.Chmod(path, 0o600)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMarker: a store that was put back from a backup signs nothing before a peer
+// has brought what the device had signed since; a whole home that was put back
+// never does if that was more than its own marker knows.
+func TestMarker(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		street, ana, others := willow(t, false, "Bo")
+		bo := others[0]
+		dir, backup := bo.Home.StoreDir(), filepath.Join(t.TempDir(), "backup")
+		if whole {
+			dir = filepath.Dir(dir)
+		}
+		bo.Close()
+		putBack(t, backup, dir)
+		bo.Reopen()
+		if err := pears(t, bo); err != nil {
+			t.Fatal(err)
+		}
+		street.Meet(ana, bo)
+		nodetest.AwaitSame(ana, bo)
+		bo.Close()
+		putBack(t, dir, backup)
+		bo.Reopen()
+
+		var unsure *node.Unsure
+		if err := pears(t, bo); !errors.As(err, &unsure) {
+			t.Fatalf("whole %v: before a peer was asked it writes, or says %v", whole, err)
+		}
+		street.Meet(ana, bo)
+		if !whole {
+			bo.Await("it signs again", func(v node.View) bool { return v.Broken == nil })
+			if err := pears(t, bo); err != nil {
+				t.Error(err)
+			}
+			nodetest.AwaitSame(ana, bo)
+			continue
+		}
+		bo.Await("it has noticed the other", func(v node.View) bool {
+			return v.Broken != nil && strings.Contains(v.Broken.Error(), "another copy of this home has signed")
+		})
+		if err := pears(t, bo); !errors.As(err, &unsure) {
+			t.Errorf("it writes after another copy has, or says %v", err)
+		}
+	}
+}
+
+// TestAnchors: with the first batch of an epoch its anchor lies in the store.
+func TestAnchors(t *testing.T) {
+	_, ana, others := willow(t, true, "Bo")
+	id := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "Two tellers", Effects: []string{"tellers:Ana,Bo"}}))
+	for _, h := range []*nodetest.House{ana, others[0]} {
+		h.Await("the proposal", func(v node.View) bool { return v.State.Proposals.Proposals.Has(id) })
+		must[record.ID](t)(h.Vote(t.Context(), id.String(), "yes", ""))
+	}
+	nodetest.AwaitSame(ana, others[0])
+	must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false)) // an act for the new tellers
+	nodetest.AwaitSame(ana, others[0])
+	var stored []record.ID
+	if err := record.Unmarshal(must[[]byte](t)(ana.Store.Small("anchors")), &stored); err != nil {
+		t.Fatal(err)
+	}
+	if epochs := ana.See().State.Epochs; len(epochs) != 2 || len(stored) != 1 || stored[0] != epochs[1] {
+		t.Errorf("stored are the anchors %v, of the epochs %v", stored, epochs)
+	}
+}
+
+// TestGossipOfAStranger: what a peer publishes that was not let in is not taken,
+// whoever wrote it.
+func TestGossipOfAStranger(t *testing.T) {
+	street, ana, others := willow(t, false, "Bo")
+	bo := others[0]
+	street.Part(bo)
+	if err := pears(t, bo); err != nil {
+		t.Fatal(err)
+	}
+	r := must[*record.Record](t)(bo.Store.Record(bo.Store.Count() - 1))
+	before := ana.See().State.Records
+	pass, err := ana.Gossip(1<<40, []*record.Record{r})
+	if after := ana.See().State.Records; pass || err != nil || after != before {
+		t.Errorf("passed on: %v, %v; %d records were taken", pass, err, after-before)
+	}
+}
