@@ -34,7 +34,6 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -174,8 +173,9 @@ func (n *Net) startHost() error {
 	}
 	n.host, err = libp2p.New(
 		libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(manager),
+		// Without reuse two nodes cannot share a TCP port and take each other's peers. QUIC shares none;
+		// it dials from the socket it listens on, and would leave one behind for each call if it did not.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(libp2pquic.NewTransport),
-		libp2p.QUICReuse(quicreuse.NewConnManager, quicreuse.DisableReuseport()), // or two nodes would share a port and take each other's peers
 		libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate(), libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(), libp2p.Ping(false), libp2p.UserAgent("coop"),
 	)

@@ -41,6 +41,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	case status := <-w.ready:
 		return &http.Response{StatusCode: status, Header: w.header, Body: reader, Request: r}, nil
 	case <-r.Context().Done():
+		reader.CloseWithError(r.Context().Err()) // or an answer that nobody wants would wait for ever
 		return nil, r.Context().Err()
 	}
 }
