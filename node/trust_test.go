@@ -41,8 +41,8 @@ func TestWrongInvite(t *testing.T) {
 				t.Fatal(err)
 			}
 			v = bo.Await("more is pulled", func(w node.View) bool { return w.State.Records > v.State.Records && w.Peers[0].Equal })
-			if v.Joined {
-				t.Error("joined")
+			if err := pears(t, bo); v.Joined || !errors.Is(err, node.ErrNotAdmitted) {
+				t.Errorf("joined: %v; it writes, or says %v", v.Joined, err)
 			}
 		})
 	}

@@ -489,7 +489,10 @@ func TestRestoreOthers(t *testing.T) {
 	_, all := live(t, 7, 80)
 	want := fold(t, all).State().Digest()
 	_, others := live(t, 8, 60)
+	later := fold(t, all).Snapshot()
+	later[1]++ // the number of its version, behind the head of an array
 	for name, snapshot := range map[string][]byte{
+		"another version":            later,
 		"another co-op":              fold(t, others).Snapshot(),
 		"the same in another order":  fold(t, shuffled(all, 5)).Snapshot(),
 		"more records than are held": fold(t, all).Snapshot(),

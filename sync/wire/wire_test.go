@@ -178,10 +178,26 @@ func TestGossip(t *testing.T) {
 			t.Errorf("gossip of %d bytes was taken", len(b))
 		}
 	}
+	if _, err := wire.DecodeGossip(wire.EncodeGossip(large(t, 3))); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("three records of 40 KiB: %v", err)
+	}
 	newer := record.Marshal([][]byte{record.Marshal([][]byte{append([]byte{0x8c, 2}, make([]byte, 80)...), make([]byte, 64), {}})})
 	if _, err := wire.DecodeGossip(newer); !errors.Is(err, record.ErrTooNew) {
 		t.Errorf("a record of version 2: %v, want ErrTooNew", err)
 	}
+}
+
+// large returns founding records with bodies of 40 KiB.
+func large(t *testing.T, n int) (rs []*record.Record) {
+	t.Helper()
+	for i := range n {
+		r, err := record.New(record.Header{Seq: 1, Depth: 1, Kind: "coop/found", Time: int64(i)}, make([]byte, 40<<10), record.NewPrivate([32]byte{1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+	}
+	return rs
 }
 
 func FuzzDecode(f *testing.F) {
