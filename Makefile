@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 SEEDS   ?= 200
 FUZZ    ?= 20s
 
-.PHONY: build run demo test check tidy lint race sim fuzz bench clean
+.PHONY: build run demo test check tidy lint race sim fuzz mutate bench clean
 
 build: bin/coop ## build the program
 
@@ -44,6 +44,9 @@ fuzz: ## every decoder of foreign bytes, FUZZ each
 			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) || exit 1; \
 		done; \
 	done
+
+mutate: ## break every rule once; a test must notice each. Writes docs/mutations.md
+	$(GO) test . -run 'TestMutations$$' -mutate . -count 1 -timeout 60m
 
 bench: ## one JSON line a measurement
 	$(GO) run ./cmd/bench
