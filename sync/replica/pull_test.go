@@ -335,6 +335,30 @@ func TestStaged(t *testing.T) {
 
 // TestStagedUntilAdmitted has the records of a newcomer come before Ana's node
 // may take them: the admission is by a sponsor of whom it hears in the same pull.
+// TestJudgedAgain: what a newcomer wrote waits while their admission has no
+// effect, and is taken in the same pull when the invite comes, by which it has.
+func TestJudgedAgain(t *testing.T) {
+	w := newWorld(t, "Ana", "Bo", "Cleo")
+	ana, bo, cleo := w.nodes[0], &chain{w: w, key: keyOf("device Bo")}, &chain{w: w, key: keyOf("device Cleo")}
+	dan := w.newNode("Dan")
+	code := member.Invite{Coop: w.coop, Seed: seedOf("code")}
+	founding := ana.disk[0]
+	invite := cleo.next(member.KindInvite, member.NewInvite(code.Key().Public(), 1, 0), founding)
+	note := bo.next("note", nil, founding)
+	admission := bo.next(member.KindAdmit, cardOf(dan, code).Encode())
+	dans := (&chain{w: w, key: dan.key}).next("note", nil, admission)
+
+	p := w.call(ana, "x", true).enter(bo.key)
+	p.say(records(note, admission, dans))
+	if !ana.holds(admission) || ana.holds(dans) {
+		t.Fatalf("holds the admission %v, what the newcomer wrote %v; want true, false", ana.holds(admission), ana.holds(dans))
+	}
+	p.say(records(invite))
+	if !ana.holds(dans) {
+		t.Error("what waited was not judged again")
+	}
+}
+
 func TestStagedUntilAdmitted(t *testing.T) {
 	s := newStage(t)
 	dan := s.newNode("Dan")
