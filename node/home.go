@@ -187,8 +187,8 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
 	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
-	invite, err := invited(home)
-	if invite != nil {
+	invite, err := n.invited()
+	if n.joined = invite == nil; !n.joined {
 		own, notOwn := member.ParseDeviceCard(c.Card)
 		c.Joined = func(held *coop.Coop) bool {
 			return holds(held, *invite) && (held.Stands(key.Public()) || notOwn == nil && held.MayAdd(own))
@@ -197,11 +197,15 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 	return c, err
 }
 
-// invited returns the invite a home was made with, nil if its person founded.
-func invited(home *keys.Home) (*member.Invite, error) {
-	code := home.Secrets().Invite
+// invited returns the invite of a newcomer; nil of a home that has joined, or
+// whose person founded.
+func (n *Node) invited() (*member.Invite, error) {
+	code := n.cfg.Home.Secrets().Invite
 	if code == "" {
 		return nil, nil
+	}
+	if joined, err := n.cfg.Store.Small(joinedName); joined != nil || err != nil {
+		return nil, err
 	}
 	invite, err := member.ParseInvite(code)
 	if err != nil {

@@ -86,6 +86,7 @@ type Node struct {
 	begun     bool          // the next commit has something to finish
 	snapshot  int           // records the cached fold covers
 	stored    []record.ID   // anchors in the store
+	joined    bool          // it founded, or the store says that it joined
 	unsigned  *Unsure       // the marker says that this device may have signed more than is held; nil: it does not
 	lastSeq   uint64        // while unsigned: up to which seq this home knows that it signed
 	cards     map[record.Key]Card
@@ -175,6 +176,7 @@ func (n *Node) restore() error {
 const (
 	foldCache   = "fold"
 	anchorsName = "anchors"
+	joinedName  = "joined"
 )
 
 // anchors returns the stored anchors of the minutes.
@@ -199,6 +201,16 @@ func (n *Node) storeAnchors() error {
 	}
 	n.stored = anchors
 	return n.cfg.Store.SetSmall(anchorsName, record.Marshal(anchors))
+}
+
+// storeJoined keeps that this node has joined. Should what its invite names ever
+// be taken back, it is a member's node all the same.
+func (n *Node) storeJoined() error {
+	if n.joined || !n.replica.Joined() {
+		return nil
+	}
+	n.joined = true
+	return n.cfg.Store.SetSmall(joinedName, []byte{1})
 }
 
 // Close stops the loop after what was begun is durable, and saves the fold.
@@ -319,7 +331,7 @@ func (n *Node) commit() {
 		}
 	}
 	if err == nil {
-		if err = n.storeAnchors(); err != nil {
+		if err = errors.Join(n.storeAnchors(), n.storeJoined()); err != nil {
 			n.fail(err)
 			err = n.broken
 		}

@@ -36,7 +36,7 @@ func ReadOld(home *keys.Home, s *store.Store) (*Old, error) {
 		if err := n.restore(); err != nil {
 			return err
 		}
-		invite, err := invited(home)
+		invite, err := n.invited()
 		if err != nil {
 			return err
 		}

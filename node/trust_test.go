@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -45,6 +46,33 @@ func TestWrongInvite(t *testing.T) {
 				t.Errorf("joined: %v; it writes, or says %v", v.Joined, err)
 			}
 		})
+	}
+}
+
+// TestStaysJoined: who has joined is a member's node, also if what its invite
+// names were not in the minutes any more.
+func TestStaysJoined(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana")
+	code := must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false)).Code
+	bo := nodetest.Join(t, street, code, "Bo")
+	street.Meet(ana, bo)
+	bo.Await("joined", joined)
+	bo.Close()
+
+	other := must[member.Invite](t)(member.ParseInvite(code))
+	other.Leader = record.ID{1}
+	path := filepath.Join(filepath.Dir(bo.Home.StoreDir()), "secrets")
+	b := must[[]byte](t)(os.ReadFile(path))
+	if !bytes.Contains(b, []byte(code)) {
+		t.Fatal("the invite is not where it was")
+	}
+	if err := os.WriteFile(path, bytes.ReplaceAll(b, []byte(code), []byte(other.String())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bo.Reopen()
+	if err := pears(t, bo); err != nil {
+		t.Error(err)
 	}
 }
 
