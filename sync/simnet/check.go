@@ -34,7 +34,7 @@ const (
 	RuleTexts   Rule = "what people typed stands there once"
 	RuleSilence Rule = "a co-op that agrees is silent"
 	RuleSpeech  Rule = "honest nodes understand each other, and close no door"
-	RuleProof   Rule = "where minutes differed, more tellers forked than the order bears, and all hold the proof"
+	RuleProof   Rule = "where minutes differed, more tellers forked than the order bears, or a re-seating says what it took back; all hold the proof"
 )
 
 // Broken is a rule that did not hold in a run.
@@ -140,9 +140,10 @@ func (k *checks) payments(n *Node, s *coop.State, batches int) {
 	}
 }
 
-// differ is fail for what more lying tellers than the order bears bring about.
+// differ is fail for what more lying tellers than the order bears bring about, or
+// a re-seating by those who did not hold all that was in the minutes.
 func (w *World) differ(rule Rule, format string, args ...any) {
-	if !w.cfg.Captured || w.cfg.Fault == BearTooMuch {
+	if !w.cfg.fourTellers() || w.cfg.Fault == BearTooMuch {
 		w.fail(rule, format, args...)
 		return
 	}
@@ -230,7 +231,7 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 func (w *World) members() []*Node {
 	var in []*Node
 	for _, n := range w.nodes {
-		if n.lie == nil && !n.locked && w.nodes[0].coop.Stands(n.device()) {
+		if n.lie == nil && !n.locked && !n.gone && w.nodes[0].coop.Stands(n.device()) {
 			in = append(in, n)
 		}
 	}
@@ -264,6 +265,9 @@ func (w *World) agreed() error {
 
 // minutedWhereTheyCan says which acts should be minuted and are not, or nil.
 func (w *World) minutedWhereTheyCan() error {
+	if w.standStill() {
+		return fmt.Errorf("the tellers are lost and nobody re-seated: %+v", w.nodes[0].coop.State().Reseatings)
+	}
 	epochs := w.nodes[0].coop.Minutes().Epochs()
 	tellers, here := epochs[len(epochs)-1].Tellers, 0
 	for _, n := range w.members() {
@@ -288,7 +292,7 @@ func (w *World) finalChecks() {
 	w.checkRefold(n, s.Digest())
 	w.checkProof(n)
 	for id, by := range w.check.acked {
-		if _, ok := n.coop.History().Find(id); !ok && by.honest && w.nodes[0].coop.Stands(by.device()) {
+		if _, ok := n.coop.History().Find(id); !ok && by.honest && !by.gone && w.nodes[0].coop.Stands(by.device()) {
 			w.fail(RuleLost, "record %s of %s was acknowledged and is gone", id.Short(), by.name)
 		}
 	}
@@ -302,6 +306,7 @@ func (w *World) finalChecks() {
 		}
 	}
 	w.Stats.Records, w.Stats.Batches, w.Stats.Epochs, w.Stats.Joined = s.Records, n.coop.Minutes().Batches(), len(s.Epochs), len(w.members())
+	w.Stats.Reseated = len(s.Reseatings)
 	w.Stats.Problems = s.Problems().Len()
 	w.Stats.Payments = len(w.check.paid)
 	w.Stats.Removed = int(s.People.Removals)
@@ -321,10 +326,15 @@ func (w *World) finalChecks() {
 }
 
 // checkProof holds that minutes differ only where more tellers forked than the
-// order bears, and that everybody can show it.
+// order bears, or a re-seating took something back, and that everybody can show it.
 func (w *World) checkProof(n *Node) {
 	if w.Stats.Differed == 0 {
 		return
+	}
+	for _, r := range n.coop.State().Reseatings {
+		if len(r.Took) > 0 {
+			return
+		}
 	}
 	for _, e := range n.coop.Minutes().Epochs() {
 		forked := 0

@@ -28,7 +28,7 @@ func (w *World) begin() (founders []*Node) {
 	w.life.typed, w.life.letter = map[record.ID]rune{}, 0x4e00
 	count := 1
 	switch {
-	case w.cfg.Captured:
+	case w.cfg.fourTellers():
 		count = 4
 	case w.chance(0.5):
 		count = 2 + w.IntN(min(4, len(w.nodes)-2))
@@ -37,7 +37,7 @@ func (w *World) begin() (founders []*Node) {
 	for _, n := range w.nodes[:count] {
 		devices = append(devices, n.device())
 	}
-	if !w.cfg.Captured {
+	if !w.cfg.fourTellers() {
 		devices = w.bearable(devices)
 	}
 	for i, n := range w.nodes {
@@ -322,7 +322,7 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 	switch k := w.IntN(10); {
 	case k < 5 && len(associates) > 0:
 		add(proposal.Effect{Kind: proposal.EffectMembers, Members: associates})
-	case k < 6 && len(devices) > 0 && !w.cfg.Captured:
+	case k < 6 && len(devices) > 0 && !w.cfg.fourTellers():
 		add(proposal.Effect{Kind: proposal.EffectTellers, Keys: devices})
 	case k < 7 && who.Status == member.StatusMember && !who.Holds(member.Sponsor):
 		add(proposal.Effect{Kind: proposal.EffectOffice, Member: who.ID, Name: member.Sponsor, On: true})
@@ -354,7 +354,7 @@ func (w *World) manage(n *Node, s *coop.State, me member.Member) {
 				return
 			}
 		}
-	case other != n.device() && w.chance(0.5) && !w.cfg.Captured:
+	case other != n.device() && w.chance(0.5) && !w.cfg.fourTellers():
 		n.write(member.KindSeatPass, s.People.NewSeatPass(n.device(), other, w.chance(0.5), nil))
 	case other != n.device() && w.chance(0.3):
 		n.write(member.KindRevoke, member.NewRevoke(other))

@@ -52,6 +52,7 @@ type Node struct {
 	card      []byte
 	invite    *member.Invite
 
+	gone    bool // destroyed, with all that was on it
 	up      bool
 	locked  bool // its device does not sign: its disk is older than the marker
 	asleep  bool
@@ -119,7 +120,7 @@ func (n *Node) device() record.Key { return n.key.Public() }
 
 // start turns a computer on, if it has a co-op or a card for one.
 func (n *Node) start() {
-	if n.up || n.card == nil && len(n.disk) == 0 {
+	if n.up || n.gone || n.card == nil && len(n.disk) == 0 {
 		return
 	}
 	n.up, n.conns, n.heard = true, map[replica.SessionID]*conn{}, map[record.ID]bool{}
@@ -296,7 +297,7 @@ func (n *Node) powerCut() {
 // disk, now and then. Its device does not sign until it holds again what it
 // signed.
 func (n *Node) disks() {
-	if n.no == 0 || n.lie != nil || len(n.disk) == 0 || n.up {
+	if n.no == 0 || n.lie != nil || len(n.disk) == 0 || n.up || n.gone {
 		return
 	}
 	if n.chance(0.1) {

@@ -39,6 +39,7 @@ type Config struct {
 	Days     int           // how long they meet now and then after that
 	Liars    int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
 	Captured bool          // of four tellers two fork, one more than the order bears; none are elected, for an anchor that was stored in either camp would part them for ever
+	Lost     bool          // of four tellers' computers two are destroyed, one more than the order bears to miss, and the members re-seat
 	Idle     bool          // in the end, look whether a co-op that agrees is silent
 	Fault    Fault
 
@@ -118,7 +119,7 @@ func (w *World) happen(what string, do func()) {
 // nothing.
 type Stats struct {
 	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed, Meetings, Lies int
-	Founders, Camps, Old, Carried, Payments, Differed                                                                    int
+	Founders, Camps, Old, Carried, Payments, Differed, Reseated                                                          int
 
 	Contacts int           // the pulls the nodes needed to agree
 	Healed   time.Duration // how long that took
@@ -131,7 +132,7 @@ func (s Stats) Add(o Stats) Stats {
 	s.Forks, s.Dropped, s.Polls, s.Passed = s.Forks+o.Forks, s.Dropped+o.Dropped, s.Polls+o.Polls, s.Passed+o.Passed
 	s.Meetings, s.Lies = s.Meetings+o.Meetings, s.Lies+o.Lies
 	s.Founders, s.Camps, s.Old, s.Carried = s.Founders+o.Founders, s.Camps+o.Camps, s.Old+o.Old, s.Carried+o.Carried
-	s.Payments, s.Differed = s.Payments+o.Payments, s.Differed+o.Differed
+	s.Payments, s.Differed, s.Reseated = s.Payments+o.Payments, s.Differed+o.Differed, s.Reseated+o.Reseated
 	s.Contacts, s.Healed = max(s.Contacts, o.Contacts), max(s.Healed, o.Healed)
 	return s
 }
@@ -221,6 +222,7 @@ func (w *World) Run() error {
 	for end := w.now; w.err == nil && w.now.Sub(end) < time.Duration(w.cfg.Days)*24*time.Hour; {
 		w.nextRound()
 		w.now = w.now.Add(w.between(time.Hour, 40*time.Hour))
+		w.destroy()
 		w.happen("some meet", w.meet)
 	}
 	w.nextRound()
@@ -320,6 +322,7 @@ func (w *World) stretch(d time.Duration, on []*Node) {
 		}
 	}
 	w.after(w.between(5*time.Second, 30*time.Second), w.part)
+	w.after(d/2, func() { w.happen("the members re-seat", w.reseat) })
 	w.run(w.now.Add(d), func() bool { return false })
 	if w.err == nil {
 		w.off()
@@ -414,6 +417,7 @@ func (w *World) heal() {
 		l.cut, l.pause = [2]bool{}, 0
 		w.after(l.between(0, 3*time.Second), l.dial)
 	}
+	w.after(reseatPause, w.reseatInTheEnd)
 }
 
 // found lets the first nodes found the co-op together. The first of them makes
