@@ -54,6 +54,7 @@ var lies = []lie{
 	{name: "sends records from the future", wire: sendFuture},
 	{name: "says it holds what it does not", wire: lieAboutTips},
 	{name: "says that old history is all there is", wire: sendStale},
+	{name: "sends what nobody may take, and more than may wait", wire: overfill},
 }
 
 // captor is how tellers lie who are too many for the order to bear: while the
@@ -539,4 +540,22 @@ func sendStale(n, to *Node, m wire.Message, b []byte) []byte {
 		return wire.Encode(wire.End{Digest: records.Records[0].ID})
 	}
 	return b
+}
+
+// overfill sends long records of a device that nobody knows.
+func overfill(n, _ *Node, m wire.Message, b []byte) []byte {
+	if _, ok := m.(wire.Records); !ok {
+		return b
+	}
+	device, prev := n.w.key("nobody"), n.disk[0]
+	var rs []*record.Record
+	for i := range uint64(stagedMost/record.MaxBodyLen + 1) {
+		h := record.Header{Coop: n.w.life.coop, Seq: i + 1, Kind: document.KindCreate}
+		if i > 0 {
+			h.Prev = prev.ID
+		}
+		prev = n.seal(h, make([]byte, record.MaxBodyLen), device, prev)
+		rs = append(rs, prev)
+	}
+	return wire.Encode(wire.Records{Records: rs})
 }

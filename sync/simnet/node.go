@@ -62,6 +62,7 @@ type Node struct {
 	heard   map[record.ID]bool // gossip that was passed on
 	tick    time.Time
 	starts  int
+	areas   int // that are open
 }
 
 func (w *World) newNode(i int) *Node {
@@ -131,7 +132,7 @@ func (n *Node) start() {
 		return
 	}
 	n.starts++
-	n.replica = nil
+	n.replica, n.areas = nil, 0
 	if n.lie != nil && n.lie.start != nil {
 		n.lie.start(n)
 	}
@@ -145,7 +146,8 @@ func (n *Node) start() {
 	}
 	cfg := replica.Config{
 		Coop: n.coop, Key: key, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
-		Load:    n.read,
+		Load:  n.read,
+		Stage: n.stage, StagedMost: stagedMost,
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.life.coop, n.transport)),
 	}
@@ -160,6 +162,38 @@ func (n *Node) start() {
 	}
 	n.replica = replica.New(cfg)
 	n.commit()
+}
+
+// stagedMost is what each peer may stage at a node, in bytes: far less than
+// elsewhere, so that liars come to it.
+const stagedMost = 256 << 10
+
+// area keeps what a node stages of one peer, or of a bundle.
+type area struct {
+	n *Node
+	b []byte
+}
+
+func (n *Node) stage() (replica.Area, error) {
+	if n.areas++; n.areas > len(n.conns)+1 {
+		n.w.fail(RuleFlood, "%s stages in %d areas for %d peers", n.name, n.areas, len(n.conns))
+	}
+	return &area{n: n}, nil
+}
+
+func (a *area) WriteAt(b []byte, at int64) (int, error) {
+	a.b = append(a.b[:at], b...)
+	if len(a.b) > stagedMost {
+		a.n.w.fail(RuleFlood, "%s stages %d bytes of one peer, more than %d", a.n.name, len(a.b), stagedMost)
+	}
+	return len(b), nil
+}
+
+func (a *area) ReadAt(b []byte, at int64) (int, error) { return copy(b, a.b[at:]), nil }
+
+func (a *area) Close() error {
+	a.n.areas--
+	return nil
 }
 
 // restore folds what is on the disk, with the help of a cached fold or without.
