@@ -53,6 +53,7 @@ type checks struct {
 	changed map[*Node]uint64
 	starts  map[*Node]int
 	batches map[*Node]int
+	last    map[*Node]record.ID           // the leader of the last of them
 	leaders map[int]record.ID             // of each batch of the minutes
 	minuted map[int][32]byte              // what the minutes made of the co-op up to each batch
 	paid    map[record.ID]paid            // what the minutes of anybody say is paid
@@ -70,7 +71,7 @@ type paid struct {
 
 func newChecks() checks {
 	return checks{
-		changed: map[*Node]uint64{}, starts: map[*Node]int{}, batches: map[*Node]int{}, leaders: map[int]record.ID{},
+		changed: map[*Node]uint64{}, starts: map[*Node]int{}, batches: map[*Node]int{}, last: map[*Node]record.ID{}, leaders: map[int]record.ID{},
 		minuted: map[int][32]byte{}, paid: map[record.ID]paid{}, states: map[[32]byte][32]byte{}, acked: map[record.ID]*Node{},
 		out: map[*Node]map[record.Key]bool{},
 	}
@@ -99,6 +100,10 @@ func (k *checks) node(n *Node, stored []*record.Record) {
 
 // order holds that minutes only grow and say the same for all.
 func (k *checks) order(n *Node, s *coop.State) {
+	if k.last[n] == s.Last {
+		return
+	}
+	k.last[n] = s.Last
 	batches := n.coop.Minutes().Batches()
 	if batches < k.batches[n] {
 		n.w.differ(RuleMinutes, "%s has %d batches, where it had %d", n.name, batches, k.batches[n])

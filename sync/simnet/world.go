@@ -351,7 +351,7 @@ func (w *World) off() {
 	for _, n := range w.nodes {
 		switch {
 		case !n.up:
-		case n.chance(0.85):
+		case n.chance(0.92):
 			n.sleep()
 		case n.chance(0.5):
 			n.save()
