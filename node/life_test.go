@@ -264,4 +264,30 @@ func TestAdvice(t *testing.T) {
 	}
 	_, err := ana.Leave(t.Context(), "Willow Street")
 	refuse(t, err, "refused", "coop proposal open --title")
+
+	// Chi's breaks too, so one of three tellers is left: no proposal helps now.
+	others[1].Close()
+	ana.Sleep(31 * 24 * time.Hour)
+	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Dora Ann", Amount: "1"}))
+	why, typed, ok := strings.Cut(advice(ana), ": coop tellers replace tellers.txt ")
+	if !ok || !strings.HasPrefix(why, "the minutes stand still, and no proposal can change that: Bo and Chi should keep them") || !strings.HasPrefix(typed, "Ana ") {
+		t.Fatalf("two of three tellers are gone: %q", advice(ana))
+	}
+	r, err := ana.ReplaceTellers(t.Context(), strings.Fields(strings.TrimSuffix(typed, " --yes")), false, false)
+	if err != nil || len(r.Signed) != 1 {
+		t.Errorf("what it said to type: %v, signed by %d", err, len(r.Signed))
+	}
+
+	// Dora, who is none, sees all three gone once something waited for a month.
+	dora := others[2]
+	dora.Await("what waits", func(v node.View) bool { return len(v.State.Pending) > 0 })
+	ana.Close()
+	dora.Sleep(32 * 24 * time.Hour)
+	if got := advice(dora); !strings.Contains(got, ": Bo and Chi should keep them") {
+		t.Errorf("Ana is missing since yesterday: %q", got)
+	}
+	dora.Sleep(31 * 24 * time.Hour)
+	if got := advice(dora); !strings.Contains(got, ": Ana, Bo and Chi should keep them") || !strings.HasSuffix(got, "tellers.txt "+dora.See().Me.ID.Short()+" --yes") {
+		t.Errorf("all tellers are gone: %q", got)
+	}
 }

@@ -128,6 +128,10 @@ func day(at, now time.Time) string {
 // "" if nothing.
 func (n *Node) advice(s *coop.State, me member.Member) string {
 	people := s.People
+	votes := slices.Contains(people.Voters(), me.ID)
+	if gone := n.gone(s); votes && len(s.Minuted.People.Tellers)-len(gone) < n.tellersNeeded() {
+		return n.standstill(s, gone)
+	}
 	var out, silent, fine []string
 	for _, key := range people.Tellers {
 		d, _ := people.Devices.Get(key)
@@ -143,7 +147,7 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 			fine = append(fine, name)
 		}
 	}
-	if !slices.Contains(people.Voters(), me.ID) || deciding(s) {
+	if !votes || deciding(s) {
 		return ""
 	}
 	why := ""
@@ -164,11 +168,43 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 	return why + ": " + changeTellers(n.suggest(s, record.ID{}))
 }
 
-// silent reports whether a device that wrote before has written nothing for
-// long, while tellers have.
+// gone returns the names of those who have a seat by the minutes, and can sign no
+// more or are silent.
+func (n *Node) gone(s *coop.State) (names []string) {
+	for _, key := range s.Minuted.People.Tellers {
+		if !s.People.Stands(key) || n.silent(s, key) {
+			d, _ := s.People.Devices.Get(key)
+			names = append(names, NameOf(s, d.Member))
+		}
+	}
+	return names
+}
+
+// standstill says what to do where too few tellers are left to minute anything,
+// a proposal for other tellers included.
+func (n *Node) standstill(s *coop.State, gone []string) string {
+	text := fmt.Sprintf("the minutes stand still, and no proposal can change that: %s should keep them, and can sign no more or wrote nothing for a month. ", names(gone))
+	typed := n.suggest(s, record.ID{})
+	if typed == nil {
+		return text + "Try to reach them"
+	}
+	return text + "Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt " + strings.Join(typed, " ") + " --yes"
+}
+
+// silent reports whether another device has written nothing for long, while
+// tellers have, or while an act waited for the minutes.
 func (n *Node) silent(s *coop.State, key record.Key) bool {
 	last := n.wrote(key)
-	return !last.IsZero() && n.cfg.Now().Sub(last) > silentAfter && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
+	if key == n.cfg.Home.Device().Public() || n.cfg.Now().Sub(last) <= silentAfter {
+		return false
+	}
+	if len(s.Pending) > 0 {
+		h := n.coop.History()
+		if ref, held := h.Find(s.Pending[0]); held && n.cfg.Now().Sub(time.UnixMilli(h.At(ref).Time)) > silentAfter {
+			return true
+		}
+	}
+	return !last.IsZero() && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
 		return n.wrote(k).Sub(last) > silentAfter
 	})
 }
