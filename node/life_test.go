@@ -122,6 +122,40 @@ func decide(t *testing.T, effects []string, voters ...*nodetest.House) {
 	nodetest.AwaitSame(voters...)
 }
 
+// TestReseatByWords: who came back with the 24 words after the minutes stood still
+// signs by them for other tellers, and not without them.
+func TestReseatByWords(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora")
+	bo, chi, dora := others[0], others[1], others[2]
+	ana.Close()
+	chi.Close()
+	back := func(who *nodetest.House, name string) *nodetest.House {
+		code := must[node.Invited](t)(bo.RecoveryCode(t.Context(), name)).Code
+		desk := nodetest.Return(t, street, code, words(who), "desk")
+		street.Meet(bo, desk)
+		desk.Await("in", joined)
+		return desk
+	}
+	file := must[node.Reseat](t)(bo.ReplaceTellers(t.Context(), []string{"Bo"}, false, false)).File
+
+	forgot := back(dora, "Dora")
+	if err := forgot.ForgetWords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := forgot.SignReseat(t.Context(), file, false)
+	refuse(t, err, "refused", "your 24 words")
+
+	r := must[node.Reseat](t)(back(chi, "Chi").SignReseat(t.Context(), file, false))
+	if len(r.Signed) != 2 {
+		t.Errorf("%d have signed, want Bo and Chi", len(r.Signed))
+	}
+	if r = must[node.Reseat](t)(dora.SignReseat(t.Context(), r.File, false)); r.ID == (record.ID{}) {
+		t.Errorf("%d of %d have signed, and it is not done", len(r.Signed), r.Needs)
+	}
+	street.Meet(bo, dora)
+	bo.Await("the minutes go on", func(v node.View) bool { return len(v.State.Pending) == 0 && v.State.Reseated == r.ID })
+}
+
 // TestRecover: who lost everything makes new keys, and is let in where the
 // members decided on them.
 func TestRecover(t *testing.T) {

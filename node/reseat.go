@@ -141,9 +141,9 @@ func checkReseat(a author, r member.Reseat) error {
 // unless its person says so: two that both count would take back each other's
 // minutes.
 func (n *Node) signReseat(a author, r member.Reseat, again bool) (member.Reseat, error) {
-	key := n.cfg.Home.Device()
-	if !a.coop.State().Minuted.People.Consents(a.me.ID, key.Public()) {
-		return r, &Refused{fmt.Sprintf("only members sign who vote, with a device of theirs, by what is in the minutes: %s does not, or this device is not there yet", a.me.Name)}
+	key, err := n.reseatKey(a)
+	if err != nil {
+		return r, err
 	}
 	b, err := n.cfg.Store.Small(signedReseat)
 	if err != nil {
@@ -163,6 +163,21 @@ func (n *Node) signReseat(a author, r member.Reseat, again bool) (member.Reseat,
 		return r, err
 	}
 	return r.Signed(a.coop.History().Coop(), a.me.ID, key), nil
+}
+
+// reseatKey returns the key with which this computer signs for its person: its
+// own, or the root where the computer came while nothing got into the minutes.
+func (n *Node) reseatKey(a author) (*record.Private, error) {
+	people, device := a.coop.State().Minuted.People, n.cfg.Home.Device()
+	switch {
+	case people.Consents(a.me.ID, device.Public()):
+		return device, nil
+	case !people.Consents(a.me.ID, a.me.Root):
+		return nil, &Refused{fmt.Sprintf("only members sign who vote, by what is in the minutes: %s does not", a.me.Name)}
+	case !n.HasWords():
+		return nil, &Refused{"this computer is not in the minutes yet, and your 24 words, which could speak for it, are not on it: sign on another computer of yours"}
+	}
+	return n.root(a.me, "")
 }
 
 func reseatOf(a author, r member.Reseat) Reseat {

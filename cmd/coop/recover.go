@@ -8,11 +8,12 @@ import (
 
 func memberRecoverCmd(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use: "recover WHO", Short: "Make a code for somebody who lost all keys", Args: args(cobra.ExactArgs(1)),
-		Long: `Makes a code for a member who has none of their computers and not the 24 words any
-more. With it their new computer makes new keys and shows a card at the doors of
-the co-op. The members decide whether it is them: they propose it with the card,
-which "coop member waiting" shows, and ask the person whether the card is theirs.`,
+		Use: "recover WHO", Short: "Make a code for somebody who lost all computers", Args: args(cobra.ExactArgs(1)),
+		Long: `Makes a code for a member who has none of their computers any more. Who has the 24
+words joins with --words, and is in. Who has not joins without: their new computer makes
+new keys and shows a card at the doors of the co-op. The members decide whether it is
+them: they propose it with the card, which "coop member waiting" shows, and ask the
+person whether the card is theirs.`,
 		Example: "coop member recover Bo",
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.code(c, "/v1/members/"+url.PathEscape(a[0])+"/recover", struct{}{}, "on their new computer: coop join CODE --as "+line(a[0]))
