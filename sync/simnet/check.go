@@ -359,11 +359,16 @@ func (w *World) checkProof(n *Node) {
 func (w *World) checkRefold(n *Node, want [32]byte) {
 	rs := shuffle(records(n.coop, n.load), w.dice)
 	load := func(ref history.Ref) *record.Record { return rs[ref] }
-	c := coop.New(load)
+	anchors := n.coop.Minutes().Anchors()
+	c, _, err := coop.Restore(load, nil, anchors, func(admit func(*record.Record) error) error { return admit(rs[0]) })
+	if err != nil {
+		w.fail(RuleRefold, "the founding record cannot be read: %v", err)
+		return
+	}
 	half := w.IntN(len(rs) + 1)
 	var snapshot []byte
 	for i, r := range rs {
-		if _, fresh, err := c.Add(r); err != nil || !fresh {
+		if _, fresh, err := c.Add(r); err != nil || fresh == (i == 0) {
 			w.fail(RuleRefold, "record %d of %d is refused in another order: %v", i, len(rs), err)
 			return
 		}
@@ -374,7 +379,7 @@ func (w *World) checkRefold(n *Node, want [32]byte) {
 	if c.State().Digest() != want {
 		w.fail(RuleRefold, "folded in another order, %d records make another state", len(rs))
 	}
-	restored, covered, err := coop.Restore(load, snapshot, nil, func(admit func(*record.Record) error) error {
+	restored, covered, err := coop.Restore(load, snapshot, anchors, func(admit func(*record.Record) error) error {
 		for _, r := range rs {
 			if err := admit(r); err != nil {
 				return err

@@ -91,6 +91,10 @@ func (w *World) beLiars() {
 		}
 		return
 	}
+	if w.cfg.Stolen {
+		w.beRobbed()
+		return
+	}
 	for range min(w.cfg.Liars, len(w.nodes)-2) {
 		if n := w.nodes[1+w.IntN(len(w.nodes)-1)]; n.lie == nil {
 			w.beLiar(n, w.IntN(len(lies)))

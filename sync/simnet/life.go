@@ -28,7 +28,7 @@ func (w *World) begin() (founders []*Node) {
 	w.life.typed, w.life.letter = map[record.ID]rune{}, 0x4e00
 	count := 1
 	switch {
-	case w.cfg.fourTellers():
+	case w.cfg.fourFound():
 		count = 4
 	case w.chance(0.5):
 		count = 2 + w.IntN(min(4, len(w.nodes)-2))
@@ -37,7 +37,7 @@ func (w *World) begin() (founders []*Node) {
 	for _, n := range w.nodes[:count] {
 		devices = append(devices, n.device())
 	}
-	if !w.cfg.fourTellers() {
+	if !w.cfg.fourFound() {
 		devices = w.bearable(devices)
 	}
 	for i, n := range w.nodes {
@@ -316,6 +316,7 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 		}
 	}
 	w.Shuffle(len(devices), func(i, j int) { devices[i], devices[j] = devices[j], devices[i] })
+	devices = slices.DeleteFunc(devices, func(d record.Key) bool { return w.robbed(d) })
 	devices = w.bearable(devices)
 	who := w.somebody(s, me)
 	add := func(e proposal.Effect) { b.Effects = append(b.Effects, e) }

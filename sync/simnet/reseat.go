@@ -17,6 +17,9 @@ const reseatPause = time.Minute
 // fourTellers reports whether four founders are the tellers, and none are elected.
 func (c Config) fourTellers() bool { return c.Captured || c.Lost }
 
+// fourFound reports whether there are four founders, whoever lies of them.
+func (c Config) fourFound() bool { return c.fourTellers() || c.Stolen }
+
 // destroy takes two of four tellers' computers away for good. Their people have
 // their root keys on paper.
 func (w *World) destroy() {

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 }
 
 // config is the co-op of a seed: of three, one has no liars; of ten, one has
-// tellers of whom too many lie, and one loses too many.
+// tellers of whom too many lie, one loses too many, and
+// in one the keys of tellers of the first days are stolen.
 func config(seed uint64) simnet.Config {
 	c := simnet.Config{Seed: seed, Nodes: 5 + int(seed%4), Active: time.Minute * time.Duration(1+seed%3), Days: *days, Fault: simnet.Fault(*fault)}
 	switch {
@@ -36,6 +37,8 @@ func config(seed uint64) simnet.Config {
 		c.Captured = true
 	case seed%10 == 4:
 		c.Lost = true
+	case seed%10 == 1:
+		c.Stolen, c.Nodes = true, max(6, c.Nodes)
 	case seed%3 == 0:
 		c.Idle = true
 	default:
@@ -78,7 +81,7 @@ func TestSeeds(t *testing.T) {
 	for what, n := range map[string]int{
 		"power cuts": sum.Cuts, "partitions": sum.Partitions, "epochs": sum.Epochs - *seeds, "problems": sum.Problems, "removals": sum.Removed,
 		"forks": sum.Forks, "dropped records": sum.Dropped, "polls": sum.Polls, "decisions": sum.Passed, "meetings": sum.Meetings, "lies": sum.Lies,
-		"weeks apart": sum.Camps, "old disks": sum.Old, "records on sticks": sum.Carried, "payments": sum.Payments, "minutes that differed": sum.Differed, "re-seatings": sum.Reseated,
+		"weeks apart": sum.Camps, "old disks": sum.Old, "records on sticks": sum.Carried, "payments": sum.Payments, "minutes that differed": sum.Differed, "re-seatings": sum.Reseated, "first days rewritten": sum.Rewritten,
 	} {
 		if n == 0 {
 			t.Errorf("no %s in %d seeds: the simulation is too tame", what, *seeds)

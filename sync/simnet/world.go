@@ -40,6 +40,7 @@ type Config struct {
 	Liars    int           // how many of the nodes lie at most: never the first, and never more than Nodes-2
 	Captured bool          // of four tellers two fork, one more than the order bears; none are elected, for an anchor that was stored in either camp would part them for ever
 	Lost     bool          // of four tellers' computers two are destroyed, one more than the order bears to miss, and the members re-seat
+	Stolen   bool          // of 6 nodes or more, one has the keys of three of the first four tellers, when others have followed them
 	Idle     bool          // in the end, look whether a co-op that agrees is silent
 	Fault    Fault
 
@@ -119,7 +120,7 @@ func (w *World) happen(what string, do func()) {
 // nothing.
 type Stats struct {
 	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed, Meetings, Lies int
-	Founders, Camps, Old, Carried, Payments, Differed, Reseated                                                          int
+	Founders, Camps, Old, Carried, Payments, Differed, Reseated, Rewritten                                               int
 
 	Contacts int           // the pulls the nodes needed to agree
 	Healed   time.Duration // how long that took
@@ -132,7 +133,7 @@ func (s Stats) Add(o Stats) Stats {
 	s.Forks, s.Dropped, s.Polls, s.Passed = s.Forks+o.Forks, s.Dropped+o.Dropped, s.Polls+o.Polls, s.Passed+o.Passed
 	s.Meetings, s.Lies = s.Meetings+o.Meetings, s.Lies+o.Lies
 	s.Founders, s.Camps, s.Old, s.Carried = s.Founders+o.Founders, s.Camps+o.Camps, s.Old+o.Old, s.Carried+o.Carried
-	s.Payments, s.Differed, s.Reseated = s.Payments+o.Payments, s.Differed+o.Differed, s.Reseated+o.Reseated
+	s.Payments, s.Differed, s.Reseated, s.Rewritten = s.Payments+o.Payments, s.Differed+o.Differed, s.Reseated+o.Reseated, s.Rewritten+o.Rewritten
 	s.Contacts, s.Healed = max(s.Contacts, o.Contacts), max(s.Healed, o.Healed)
 	return s
 }
