@@ -14,5 +14,6 @@ const (
 	TakeAnything     Fault = "gossip is taken without asking whether its device stands"
 	BearTooMuch      Fault = "of four tellers two fork, and nobody is to notice"
 	DeafNode         Fault = "a node does not listen to answers"
+	ForgetAnchors    Fault = "nodes forget, with their caches, who followed the first tellers"
 	LazyTellers      Fault = "tellers do not ack"
 )

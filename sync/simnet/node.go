@@ -202,7 +202,11 @@ func (n *Node) restore() *coop.Coop {
 	if n.chance(0.3) {
 		snapshot = nil
 	}
-	c, _, err := coop.Restore(n.load, snapshot, n.anchors, func(admit func(*record.Record) error) error {
+	anchors := n.anchors
+	if n.w.cfg.Fault == ForgetAnchors {
+		snapshot, anchors = nil, nil
+	}
+	c, _, err := coop.Restore(n.load, snapshot, anchors, func(admit func(*record.Record) error) error {
 		for _, r := range n.disk {
 			if err := admit(r); err != nil {
 				return err

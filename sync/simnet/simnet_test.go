@@ -98,11 +98,12 @@ func TestPlantedBug(t *testing.T) {
 	}{
 		simnet.ServeBeforeStore: {3, []simnet.Rule{simnet.RuleForks}},
 		simnet.SkipSync:         {1, []simnet.Rule{simnet.RuleForks, simnet.RuleLost, simnet.RuleMinutes}},
-		simnet.SignAfterRestore: {34, []simnet.Rule{simnet.RuleForks}},
+		simnet.SignAfterRestore: {36, []simnet.Rule{simnet.RuleForks}},
 		simnet.MixUpRecords:     {6, []simnet.Rule{simnet.RuleStates, simnet.RuleMinutes, simnet.RuleUndone}},
-		simnet.TakeAnything:     {23, []simnet.Rule{simnet.RuleFlood}},
+		simnet.TakeAnything:     {10, []simnet.Rule{simnet.RuleFlood}},
 		simnet.BearTooMuch:      {1, []simnet.Rule{simnet.RuleMinutes, simnet.RuleUndone}},
 		simnet.DeafNode:         {3, []simnet.Rule{simnet.RuleSets}},
+		simnet.ForgetAnchors:    {41, []simnet.Rule{simnet.RuleStates, simnet.RuleSets, simnet.RuleMinutes, simnet.RuleUndone}},
 		simnet.LazyTellers:      {2, []simnet.Rule{simnet.RuleMinuted}},
 	} {
 		t.Run(string(fault), func(t *testing.T) {
@@ -110,7 +111,7 @@ func TestPlantedBug(t *testing.T) {
 			for seed := found.seed; seed < found.seed+40; seed++ {
 				cfg := config(seed)
 				cfg.Fault = fault
-				cfg.Captured = fault == simnet.BearTooMuch
+				cfg.Captured, cfg.Stolen = fault == simnet.BearTooMuch, fault == simnet.ForgetAnchors
 				var broken *simnet.Broken
 				if errors.As(simnet.New(cfg).Run(), &broken) {
 					t.Logf("found with seed %d: %v", seed, broken)
