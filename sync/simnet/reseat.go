@@ -49,7 +49,7 @@ func (w *World) reseat() {
 	s := n.coop.State()
 	people, terms := s.Minuted.People, member.Reseat{After: s.Last}
 	for _, o := range w.nodes {
-		if o.gone || !people.Stands(o.device()) {
+		if o.gone || o.coop == nil || o.coop.History().Len() == 0 || !people.Stands(o.device()) {
 			continue
 		}
 		if o.coop.State().Last != s.Last {
