@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -447,11 +448,15 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventCard:
 		n.card(e)
 	case replica.EventDoorClosed:
-		if !n.replica.Joined() {
+		switch {
+		case !n.replica.Joined():
 			n.say("somebody of the co-op closed the door on this computer: " + e.Text)
-			return
+		case e.Theirs:
+			n.shutOut = fmt.Sprintf("%s closed the door on this computer: %s", n.deviceText(e.Device), e.Text)
+			n.say(n.shutOut)
+		default:
+			n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
 		}
-		n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:
@@ -466,6 +471,7 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventGap:
 		n.accuse(fmt.Sprintf("%s sent records and left out what they build on: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventWelcome:
+		n.shutOut = ""
 		n.remember(e.Session)
 		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))
 	case replica.EventPulled:
@@ -641,7 +647,7 @@ func (n *Node) awaitLive(ctx context.Context, addr string) error {
 			}
 		}
 		if time.Now().After(end) {
-			return &Refused{"the other computer was reached but did not let this one in: `coop status` says why"}
+			return &Refused{cmp.Or(v.ShutOut, "the other computer was reached but did not let this one in")}
 		}
 		select {
 		case <-ctx.Done():

@@ -91,6 +91,7 @@ type Node struct {
 	lastSeq   uint64        // while unsigned: up to which seq this home knows that it signed
 	cards     map[record.Key]Card
 	told      []Event
+	shutOut   string // who last closed the door on this node, and why; "" once somebody let it in
 	followers map[chan struct{}]struct{}
 
 	closing sync.Once

@@ -27,6 +27,8 @@ type View struct {
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
 
+	ShutOut string // who closed the door on this node, and why; "": nobody since it was let in
+
 	Tellers       []Teller
 	TellersNeeded int    // how many of them must talk to each other
 	Advice        string // what should be done about the tellers; "": nothing
@@ -63,7 +65,7 @@ func (n *Node) View(ctx context.Context) (v View, err error) {
 func (n *Node) view() View {
 	v := View{
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
-		Events: slices.Clone(n.told), Broken: n.writable(),
+		Events: slices.Clone(n.told), Broken: n.writable(), ShutOut: n.shutOut,
 	}
 	if n.network != nil {
 		v.Addrs = n.network.Addrs()
@@ -73,7 +75,10 @@ func (n *Node) view() View {
 	}
 	if n.coop.History().Len() > 0 {
 		v.State = n.coop.State()
-		v.Me, _ = v.State.People.Author(v.Device)
+		me, err := v.State.People.Author(v.Device)
+		if v.Me = me; err != nil && v.Broken == nil && v.State.People.Devices.Has(v.Device) {
+			v.Broken = err
+		}
 		v.Tellers, v.TellersNeeded = n.tellers(v.State), n.tellersNeeded()
 		if v.Me.ID != (record.ID{}) {
 			v.Advice = n.advice(v.State, v.Me)

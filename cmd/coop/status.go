@@ -25,7 +25,12 @@ func statusCmd(t *terminal) *cobra.Command {
 
 func (t *terminal) showStatus(s api.Status) {
 	if s.Broken != "" {
-		fmt.Fprintf(t.out, "! %s\n", s.Broken)
+		fmt.Fprintf(t.out, "! %s\n", line(s.Broken))
+	}
+	if !s.Joined && s.Coop != "" {
+		fmt.Fprintln(t.out, line(s.Coop))
+		t.fields("computer", s.DeviceName, "you", "nobody with this computer any more; what it holds can still be read")
+		return
 	}
 	if !s.Joined {
 		fmt.Fprintln(t.out, "not admitted yet")
@@ -88,6 +93,8 @@ func syncWord(s api.Status) string {
 		}
 	}
 	switch {
+	case live == 0 && s.ShutOut != "":
+		return "alone: " + line(s.ShutOut)
 	case live == 0:
 		return "alone: nobody reachable; all you do is saved here and shared when somebody is"
 	case left > 0:

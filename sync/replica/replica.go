@@ -105,6 +105,7 @@ type Event struct {
 	Device  record.Key
 	Count   int    // of records, where that says something
 	Card    []byte // with EventCard
+	Theirs  bool   // with EventDoorClosed: it is the peer's door
 	Text    string
 }
 

@@ -216,7 +216,7 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		return nil
 	case wire.Bye:
 		r.dropStaged(s)
-		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Text: m.Reason})
+		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Theirs: true, Text: m.Reason})
 		s.stage = -1
 		r.out.Close = append(r.out.Close, s.id)
 		return nil

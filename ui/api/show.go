@@ -50,6 +50,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	for _, e := range v.Events {
 		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
 	}
+	out.ShutOut = v.ShutOut
 	if v.Broken != nil {
 		out.Broken = v.Broken.Error()
 	}

@@ -55,7 +55,8 @@ type (
 		Addrs       []string    `json:"addrs"`
 		Words       bool        `json:"words"` // the root key is on this computer
 		Events      []string    `json:"events"`
-		Broken      string      `json:"broken,omitempty"` // why nothing can be written now
+		Broken      string      `json:"broken,omitempty"`   // why nothing can be written now
+		ShutOut     string      `json:"shut_out,omitempty"` // who closed the door on this node, and why
 	}
 
 	// Seat is a device that keeps the minutes, or is to.
