@@ -164,7 +164,7 @@ func (v shown) member(m member.Member) Member {
 
 func (v shown) device(key record.Key) Device {
 	d, _ := v.State.People.Devices.Get(key)
-	out := Device{Name: d.Name, Key: key, State: "in use", Teller: slices.Contains(v.State.People.Tellers, key), Here: key == v.Device}
+	out := Device{Name: d.Name, Key: key, State: "in use", Teller: slices.Contains(v.State.Minuted.People.Tellers, key), Here: key == v.Device}
 	switch {
 	case d.Forked:
 		out.State = "forked"
