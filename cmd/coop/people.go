@@ -162,7 +162,7 @@ func (t *terminal) code(c *cobra.Command, path string, in any, next string) erro
 	}
 	return t.answer(out, func() {
 		fmt.Fprintln(t.out, out.Code)
-		t.note("  until %s, for %d; whoever has the code can use it", out.Expires.Local().Format("2 January 15:04"), out.Uses)
+		t.note("  until %s, for %s; whoever has the code can use it", out.Expires.Local().Format("2 January 15:04"), count(out.Uses, "use"))
 		t.note("  %s, while your `coop up` runs here", next)
 	})
 }

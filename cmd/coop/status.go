@@ -76,7 +76,7 @@ func (t *terminal) showStatus(s api.Status) {
 		}
 	}
 	if s.Words {
-		t.fields("words", "your 24 words are still on this computer: write them down, then `coop words forget`")
+		t.fields("words", "your 24 words are still on this computer: once you have them on paper, `coop words forget`")
 	}
 }
 
@@ -208,7 +208,14 @@ func syncCmd(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.answer(out, func() { t.note("✓ %s; with the same records as this node: %d", count(out.Peers, "peer"), out.Equal) })
+			return t.answer(out, func() {
+				if out.Peers == 0 {
+					t.note("! no peer is connected: is another computer of the co-op on, and on this network?")
+					t.note("  next: or by an address, as `coop peers` there shows it: coop sync ADDR")
+					return
+				}
+				t.note("✓ %s; with the same records as this node: %d", count(out.Peers, "peer"), out.Equal)
+			})
 		},
 	}
 	c.Flags().BoolVar(&wait, "wait", false, "until at least one peer is there and all hold the same records")

@@ -39,7 +39,11 @@ func (t *terminal) tellers(out api.Tellers) {
 		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, map[bool]string{true: "here now"}[s.Here || s.Connected]})
 	}
 	t.table([]string{"NAME", "DEVICE", "LAST WROTE", ""}, rows)
-	t.note("  %d of them must be able to talk to each other; %s for the minutes", out.Needs, waits(out.Waiting))
+	needs := "nothing gets into the minutes without this computer"
+	if out.Needs > 1 {
+		needs = fmt.Sprintf("%d of them must be able to talk to each other", out.Needs)
+	}
+	t.note("  %s; %s for the minutes", needs, waits(out.Waiting))
 	for _, r := range out.Reseatings {
 		t.note("! %s", reseated(r))
 		for _, id := range r.Took {
