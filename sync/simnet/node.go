@@ -54,7 +54,7 @@ type Node struct {
 
 	gone    bool // destroyed, with all that was on it
 	up      bool
-	locked  bool // its device does not sign: its disk is older than the marker
+	locked  bool // its device does not sign: its disk is older than the marker, or it stalls
 	asleep  bool
 	coop    *coop.Coop
 	replica *replica.Replica
@@ -226,7 +226,7 @@ func (n *Node) commit() {
 	if !n.up || n.w.err != nil {
 		return
 	}
-	if n.locked {
+	if n.locked && n.lie == nil {
 		n.unlock()
 	}
 	out := n.replica.Take(n.clock())
