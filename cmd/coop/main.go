@@ -62,7 +62,9 @@ Join one:   coop join CODE --as Bo`,
 	}
 	root.SetOut(t.out)
 	root.SetErr(t.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return hintedError{usage("%v", err), "see: " + c.CommandPath() + " --help"}
+	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&t.home, "home", "", "folder of this co-op on this computer (default: $COOP_HOME, else ~/.local/share/coop/default)")
 	flags.BoolVar(&t.json, "json", false, "answer in JSON, versioned")

@@ -79,7 +79,7 @@ func seats(ts []api.Seat) string {
 
 func people(names []string) string { return line(strings.Join(names, ", ")) }
 
-const reseatMeans = "It takes two thirds of the members, and it cannot be undone but by another one. What is in\nthe minutes stays; what waits is minuted by the new tellers. Should the old ones have\nbrought more into the minutes than anybody here knows, that is taken back and ordered\nanew. So first try to reach them."
+const reseatMeans = "It takes two thirds of the members, and it cannot be undone but by another one. What is in\nthe minutes stays; what waits is minuted by the new tellers. Should the old ones have\nbrought more into the minutes than anybody here knows, that is taken back and ordered\nanew. So first try to reach them. Where more than a third of the members are lost, it cannot\nbe done: those who are left found the co-op anew, coop found --from."
 
 func tellersReplaceCmd(t *terminal) *cobra.Command {
 	var yes, force, again bool
