@@ -192,8 +192,7 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 	if n.joined = invite == nil; !n.joined {
 		own, notOwn := member.ParseDeviceCard(c.Card)
 		c.Joined = func(held *coop.Coop) bool {
-			// who is out was in, and still reads what is here
-			return holds(held, *invite) && (held.People().Devices.Has(key.Public()) || notOwn == nil && held.MayAdd(own))
+			return holds(held, *invite) && (held.Stands(key.Public()) || notOwn == nil && held.MayAdd(own))
 		}
 	}
 	return c, err
