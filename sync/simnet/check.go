@@ -158,10 +158,12 @@ func (w *World) differ(rule Rule, format string, args ...any) {
 
 // flood holds that a node takes of a device that does not stand only what
 // somebody who stands has in their past. A device may have been put out by the
-// very records that came with its others.
+// very records that came with its others, or what put it out was taken back.
 func (k *checks) flood(n *Node, stored []*record.Record) {
 	h := n.coop.History()
-	stood := func(device record.Key) bool { return n.coop.Introduced(device) && !k.out[n][device] }
+	stood := func(device record.Key) bool {
+		return n.coop.Stands(device) || n.coop.Introduced(device) && !k.out[n][device]
+	}
 	for _, r := range stored {
 		if r.Founding() || r.Kind == member.KindDeviceAdd || stood(r.Device) {
 			continue
