@@ -508,3 +508,23 @@ func TestRestoreOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreBeforeAnchor: a snapshot from before an anchor was stored is folded
+// anew with the anchor. Gone on from, it would let old tellers' keys decide
+// again what the anchor decided.
+func TestRestoreBeforeAnchor(t *testing.T) {
+	_, ds := street(t)
+	ana := ds[0]
+	early, covers := ana.c.Snapshot(), len(ana.held)
+	ana.decide(ds[1:], proposal.Effect{Kind: proposal.EffectTellers, Keys: []record.Key{ana.device()}})
+	minute(ds...)
+	ana.pay(ana.w.id, 10)
+	ana.ack()
+	anchors := ana.c.Minutes().Anchors()
+	equal(t, "stored anchors", len(anchors), 1)
+	for stored, want := range map[int]int{0: covers, 1: 0} {
+		c, n := restore(t, ana.held, early, anchors[:stored])
+		equal(t, fmt.Sprintf("with %d anchors restored", stored), n, want)
+		equal(t, "digest", c.State().Digest(), ana.c.State().Digest())
+	}
+}

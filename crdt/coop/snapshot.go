@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"coop/crdt/document"
 	"coop/crdt/history"
@@ -79,7 +80,7 @@ func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit
 	for ref := range history.Ref(c.h.Len()) {
 		c.note(ref)
 	}
-	if restored, err = c.resume(snapshot); err != nil {
+	if restored, err = c.resume(snapshot, anchors); err != nil {
 		if err := c.begin(load(0), anchors); err != nil {
 			return nil, 0, err
 		}
@@ -98,8 +99,9 @@ func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit
 	return c, restored, nil
 }
 
-// resume takes the fold from a snapshot.
-func (c *Coop) resume(b []byte) (restored int, err error) {
+// resume takes the fold from a snapshot. One that does not know all stored anchors
+// is of no use: what those decided would be decided anew.
+func (c *Coop) resume(b []byte, anchors []record.ID) (restored int, err error) {
 	var head snapshotHead
 	if b, err = record.UnmarshalFirst(b, &head); err != nil {
 		return 0, err
@@ -118,6 +120,10 @@ func (c *Coop) resume(b []byte) (restored int, err error) {
 			l.below = lines[i-1]
 		}
 		lines = append(lines, l)
+	}
+	known := lines[len(lines)-1].minutes.Anchors()
+	if len(anchors) > len(known) || !slices.Equal(anchors, known[:len(anchors)]) {
+		return 0, errors.New("snapshot from before an anchor was stored")
 	}
 	if b, err = contents.read(b); err != nil {
 		return 0, err
