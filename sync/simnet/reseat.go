@@ -49,8 +49,8 @@ func (w *World) reseat() {
 	s := n.coop.State()
 	people, terms := s.Minuted.People, member.Reseat{After: s.Last}
 	for _, o := range w.nodes {
-		if o.gone || o.coop == nil || o.coop.History().Len() == 0 || !people.Stands(o.device()) {
-			continue
+		if o.gone || o.coop == nil || o.coop.History().Len() == 0 || !n.coop.Stands(o.device()) {
+			continue // it is out, though maybe not by the minutes: it hears no more
 		}
 		if o.coop.State().Last != s.Last {
 			return
