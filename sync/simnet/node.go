@@ -45,6 +45,7 @@ type Node struct {
 	mail      []file           // on its table, not read yet
 	anchors   []record.ID      // of the minutes, stored for ever
 	backedUp  []record.ID      // and its anchors then
+	joined    int              // how many records the disk had when it joined; 0: it has not
 	otherDisk []*record.Record // of a liar
 	forgotten []*record.Record // of a device of a liar, with its card
 	then      *coop.State      // what that device knows
@@ -151,7 +152,10 @@ func (n *Node) start() {
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.life.coop, n.transport)),
 	}
-	if n.invite != nil {
+	if n.joined > len(n.disk) {
+		n.joined = 0 // its disk is from before
+	}
+	if n.invite != nil && n.joined == 0 {
 		cfg.Joined = func(c *coop.Coop) bool {
 			if c.History().Len() == 0 {
 				return false
@@ -262,6 +266,9 @@ func (n *Node) sync(wrote []*record.Record) {
 	}
 	if n.coop.History().Len() > 0 {
 		n.anchors = n.coop.Minutes().Anchors()
+	}
+	if n.joined == 0 && n.replica.Joined() {
+		n.joined = len(n.disk)
 	}
 }
 

@@ -43,7 +43,7 @@ func (w *World) standStill() bool {
 // other minutes.
 func (w *World) reseat() {
 	n := w.nodes[0]
-	if !w.standStill() || !n.inside() {
+	if !n.inside() || !w.standStill() {
 		return
 	}
 	s := n.coop.State()

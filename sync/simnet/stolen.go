@@ -60,7 +60,7 @@ func rewritePast(n *Node) {
 	n.anyway(coop.KindAck, nil)
 	w.Stats.Rewritten++
 	for _, o := range w.nodes {
-		o.backup = 0 // an older disk would not have stored who followed
+		o.backup, o.careless = 0, false // an older disk would not have stored who followed
 	}
 }
 
