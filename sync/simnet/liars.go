@@ -151,8 +151,12 @@ func (n *Node) seal(h record.Header, body []byte, key *record.Private, parents .
 	return r
 }
 
-// last returns the last record this device wrote, by what its node holds.
+// last returns the last record this device wrote, by what its node holds; nil if
+// there is none, or the power went while it lied.
 func (n *Node) last() *record.Record {
+	if !n.up {
+		return nil
+	}
 	if tips := n.coop.History().TipsOf(n.device()); len(tips) > 0 {
 		return n.load(tips[0])
 	}
