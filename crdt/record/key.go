@@ -7,9 +7,11 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"filippo.io/edwards25519"
+	lru "github.com/hashicorp/golang-lru/v2"
 	voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 )
 
@@ -43,6 +45,9 @@ func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 // MarshalText writes the text form, for JSON.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// MarshalBinary gives the bytes, for CBOR: without it they are read one by one.
+func (id ID) MarshalBinary() ([]byte, error) { return id[:], nil }
+
 // UnmarshalText reads the text form.
 func (id *ID) UnmarshalText(b []byte) error {
 	parsed, err := ParseID(string(b))
@@ -75,6 +80,12 @@ func (k Key) Compare(other Key) int { return bytes.Compare(k[:], other[:]) }
 // MarshalText writes the text form, for JSON.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
+// MarshalBinary gives the bytes, for CBOR.
+func (k Key) MarshalBinary() ([]byte, error) { return k[:], nil }
+
+// MarshalBinary gives the bytes, for CBOR.
+func (s Sig) MarshalBinary() ([]byte, error) { return s[:], nil }
+
 // UnmarshalText reads the text form.
 func (k *Key) UnmarshalText(b []byte) error {
 	id, err := ParseID(string(b))
@@ -89,6 +100,9 @@ func (k *Key) UnmarshalText(b []byte) error {
 // curve, those in a non-canonical encoding, and those of small order, under
 // which one signature fits every message.
 func (k Key) Check() error {
+	if _, ok := goodKeys.Get(k); ok {
+		return nil
+	}
 	p, err := new(edwards25519.Point).SetBytes(k[:])
 	if err != nil {
 		return fmt.Errorf("key %s is not a point of the curve", k.Short())
@@ -99,12 +113,42 @@ func (k Key) Check() error {
 	if new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1 {
 		return fmt.Errorf("key %s is of small order", k.Short())
 	}
+	goodKeys.Add(k, struct{}{})
 	return nil
 }
 
 // Verify reports whether sig is k's signature over m in this domain.
 func (k Key) Verify(d Domain, m []byte, sig Sig) bool {
-	return voi.VerifyWithOptions(k[:], d.message(m), sig[:], zip215)
+	m = d.message(m)
+	seen := sha256.Sum256(slices.Concat(k[:], sig[:], m))
+	if _, ok := goodSigs.Get(seen); ok {
+		return true
+	}
+	ok := k.verify(m, sig)
+	if ok {
+		goodSigs.Add(seen, struct{}{})
+	}
+	return ok
+}
+
+func (k Key) verify(message []byte, sig Sig) bool {
+	return voi.VerifyWithOptions(k[:], message, sig[:], zip215)
+}
+
+// Keys that passed Check, and hashes of what passed Verify. Each rule that reads a
+// card looks at its keys and signatures, and so does each fold anew. What is bad
+// is not kept. The two are apart: a key can be made to look like a hash.
+var (
+	goodKeys = newCache[Key]()
+	goodSigs = newCache[[32]byte]()
+)
+
+func newCache[K comparable]() *lru.Cache[K, struct{}] {
+	c, err := lru.New[K, struct{}](1 << 12)
+	if err != nil {
+		panic(err) // the size is not positive
+	}
+	return c
 }
 
 // Private is a key that signs. It is the only thing in this program that does.
@@ -134,7 +178,7 @@ func (r *Record) Verify() error {
 	if r.verified {
 		return nil
 	}
-	if !r.Device.Verify(DomainRecord, r.Raw, r.Sig) {
+	if !r.Device.verify(DomainRecord.message(r.Raw), r.Sig) {
 		return errSignature
 	}
 	r.verified = true
@@ -146,12 +190,20 @@ func (r *Record) Verify() error {
 // nil. The verdict on each record is that of Verify.
 func VerifyAll(rs []*Record) (bad *Record) {
 	var open []*Record
-	batch := voi.NewBatchVerifierWithCapacity(len(rs))
 	for _, r := range rs {
 		if !r.verified {
 			open = append(open, r)
-			batch.AddWithOptions(r.Device[:], DomainRecord.message(r.Raw), r.Sig[:], zip215)
 		}
+	}
+	if len(open) == 1 { // alone it costs less than in a batch
+		if open[0].Verify() != nil {
+			return open[0]
+		}
+		return nil
+	}
+	batch := voi.NewBatchVerifierWithCapacity(len(open))
+	for _, r := range open {
+		batch.AddWithOptions(r.Device[:], DomainRecord.message(r.Raw), r.Sig[:], zip215)
 	}
 	all, each := batch.Verify(nil)
 	for i, r := range open {

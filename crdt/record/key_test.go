@@ -350,6 +350,29 @@ func TestSign(t *testing.T) {
 	})
 }
 
+// TestVerifyAgain holds that a signature that was good makes no other good.
+func TestVerifyAgain(t *testing.T) {
+	d, key, m := record.DomainCard, keyOf(1), []byte("a message")
+	sig := key.Sign(d, m)
+	bad := sig
+	bad[40] ^= 1
+	for range 2 {
+		if !key.Public().Verify(d, m, sig) {
+			t.Fatal("its own signature does not verify")
+		}
+		for what, got := range map[string]bool{
+			"another message":   key.Public().Verify(d, []byte("a massage"), sig),
+			"another key":       keyOf(2).Public().Verify(d, m, sig),
+			"another signature": key.Public().Verify(d, m, bad),
+			"another domain":    key.Public().Verify(record.DomainDevice, m, sig),
+		} {
+			if got {
+				t.Errorf("the signature verifies for %s", what)
+			}
+		}
+	}
+}
+
 func TestDomains(t *testing.T) {
 	src, err := os.ReadFile("key.go")
 	if err != nil {

@@ -19,7 +19,7 @@ func (t Table[K, V]) Read(b []byte) (rest []byte, err error) {
 		if b, err = record.UnmarshalFirst(b, p); err != nil {
 			return nil, fmt.Errorf("table: %w", err)
 		}
-		t.tree.load(p)
+		t.tree.load(p.item())
 	}
 	if t.tree.len() != int(n) {
 		return nil, fmt.Errorf("table: %d keys, not %d", t.tree.len(), n)

@@ -27,20 +27,18 @@ type pair[K, V any] struct {
 	Value V
 }
 
-func (p *pair[K, V]) key() *K { return &p.Key }
+// item is what the tree holds: a pointer to a row's key, and one to the row.
+type item struct{ key, row any }
 
-// wanted is a key to look for.
-type wanted[K any] struct{ k K }
-
-func (w *wanted[K]) key() *K { return &w.k }
+func (p *pair[K, V]) item() item { return item{&p.Key, p} }
 
 // tree is the one tree of all tables. The compiler makes a generic type anew for
 // each of its uses, in each package that sees one: with a B-tree for every table,
 // most of the time to build this program went there.
-type tree struct{ of *btree.BTreeG[any] }
+type tree struct{ of *btree.BTreeG[item] }
 
 //go:noinline
-func newTree(less func(a, b any) bool) tree {
+func newTree(less func(a, b item) bool) tree {
 	return tree{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
 }
 
@@ -48,25 +46,28 @@ func newTree(less func(a, b any) bool) tree {
 func (t tree) clone() tree { return tree{t.of.Copy()} }
 
 //go:noinline
-func (t tree) get(k any) (any, bool) { return t.of.Get(k) }
+func (t tree) get(k any) (any, bool) {
+	i, ok := t.of.Get(item{key: k})
+	return i.row, ok
+}
 
 //go:noinline
-func (t tree) put(row any) { t.of.Set(row) }
+func (t tree) put(i item) { t.of.Set(i) }
 
 //go:noinline
-func (t tree) load(row any) { t.of.Load(row) }
+func (t tree) load(i item) { t.of.Load(i) }
 
 //go:noinline
-func (t tree) delete(k any) { t.of.Delete(k) }
+func (t tree) delete(k any) { t.of.Delete(item{key: k}) }
 
 //go:noinline
 func (t tree) len() int { return t.of.Len() }
 
 //go:noinline
-func (t tree) scan(f func(row any) bool) { t.of.Scan(f) }
+func (t tree) scan(f func(item) bool) { t.of.Scan(f) }
 
 //go:noinline
-func (t tree) ascend(k any, f func(row any) bool) { t.of.Ascend(k, f) }
+func (t tree) ascend(k any, f func(item) bool) { t.of.Ascend(item{key: k}, f) }
 
 // Table maps keys to values in the order of the keys. The zero Table is not
 // ready: use New. One goroutine may write a Table while others use its Clones.
@@ -74,8 +75,8 @@ type Table[K Ordered[K], V any] struct{ tree tree }
 
 // New returns an empty table.
 func New[K Ordered[K], V any]() Table[K, V] {
-	return Table[K, V]{newTree(func(a, b any) bool {
-		return (*a.(interface{ key() *K }).key()).Compare(*b.(interface{ key() *K }).key()) < 0
+	return Table[K, V]{newTree(func(a, b item) bool {
+		return (*a.key.(*K)).Compare(*b.key.(*K)) < 0
 	})}
 }
 
@@ -84,7 +85,7 @@ func (t Table[K, V]) Clone() Table[K, V] { return Table[K, V]{t.tree.clone()} }
 
 // Get returns the value under k, and whether there is one.
 func (t Table[K, V]) Get(k K) (v V, ok bool) {
-	row, ok := t.tree.get(&wanted[K]{k})
+	row, ok := t.tree.get(&k)
 	if ok {
 		v = row.(*pair[K, V]).Value
 	}
@@ -98,10 +99,10 @@ func (t Table[K, V]) Has(k K) bool {
 }
 
 // Put stores v under k.
-func (t Table[K, V]) Put(k K, v V) { t.tree.put(&pair[K, V]{Key: k, Value: v}) }
+func (t Table[K, V]) Put(k K, v V) { t.tree.put((&pair[K, V]{Key: k, Value: v}).item()) }
 
 // Delete removes k; it is no error if k is not there.
-func (t Table[K, V]) Delete(k K) { t.tree.delete(&wanted[K]{k}) }
+func (t Table[K, V]) Delete(k K) { t.tree.delete(&k) }
 
 // Len returns the number of keys.
 func (t Table[K, V]) Len() int { return t.tree.len() }
@@ -117,14 +118,14 @@ func (t Table[K, V]) All() iter.Seq2[K, V] {
 // From walks the keys that are not less than k, in order.
 func (t Table[K, V]) From(k K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		t.tree.ascend(&wanted[K]{k}, each(yield))
+		t.tree.ascend(&k, each(yield))
 	}
 }
 
 // each hands rows on as keys and values.
-func each[K, V any](yield func(K, V) bool) func(any) bool {
-	return func(row any) bool {
-		p := row.(*pair[K, V])
+func each[K, V any](yield func(K, V) bool) func(item) bool {
+	return func(i item) bool {
+		p := i.row.(*pair[K, V])
 		return yield(p.Key, p.Value)
 	}
 }
@@ -140,7 +141,7 @@ func (t Table[K, V]) WriteTo(w io.Writer) (n int64, err error) {
 		return err == nil
 	}
 	if write(uint64(t.Len())) {
-		t.tree.scan(write)
+		t.tree.scan(func(i item) bool { return write(i.row) })
 	}
 	return n, err
 }

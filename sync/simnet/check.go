@@ -59,7 +59,7 @@ type checks struct {
 	paid    map[record.ID]paid            // what the minutes of anybody say is paid
 	states  map[[32]byte][32]byte         // digest of the state by digest of the frontier
 	acked   map[record.ID]*Node           // what people were told is safe
-	out     map[*Node]map[record.Key]bool // devices that were put out, for a node, when it was looked at last
+	stood   map[*Node]map[record.Key]bool // of the devices introduced to a node when it was looked at last, whether they stood
 }
 
 // paid is a payment that was minuted.
@@ -73,7 +73,7 @@ func newChecks() checks {
 	return checks{
 		changed: map[*Node]uint64{}, starts: map[*Node]int{}, batches: map[*Node]int{}, last: map[*Node]record.ID{}, leaders: map[int]record.ID{},
 		minuted: map[int][32]byte{}, paid: map[record.ID]paid{}, states: map[[32]byte][32]byte{}, acked: map[record.ID]*Node{},
-		out: map[*Node]map[record.Key]bool{},
+		stood: map[*Node]map[record.Key]bool{},
 	}
 }
 
@@ -158,11 +158,13 @@ func (w *World) differ(rule Rule, format string, args ...any) {
 
 // flood holds that a node takes of a device that does not stand only what
 // somebody who stands has in their past. A device may have been put out by the
-// very records that came with its others, or what put it out was taken back.
+// very records that came with its others, or what introduced it or put it out was
+// taken back by them.
 func (k *checks) flood(n *Node, stored []*record.Record) {
 	h := n.coop.History()
 	stood := func(device record.Key) bool {
-		return n.coop.Stands(device) || n.coop.Introduced(device) && !k.out[n][device]
+		before, known := k.stood[n][device]
+		return n.coop.Stands(device) || before || !known && n.coop.Introduced(device)
 	}
 	for _, r := range stored {
 		if r.Founding() || r.Kind == member.KindDeviceAdd || stood(r.Device) {
@@ -177,11 +179,11 @@ func (k *checks) flood(n *Node, stored []*record.Record) {
 			n.w.fail(RuleFlood, "%s holds %s %s, whose device %s does not stand", n.name, r.Kind, r.ID.Short(), r.Device.Short())
 		}
 	}
-	if k.out[n] == nil {
-		k.out[n] = map[record.Key]bool{}
-	}
+	k.stood[n] = map[record.Key]bool{}
 	for _, other := range n.w.nodes {
-		k.out[n][other.device()] = n.coop.Introduced(other.device()) && !n.coop.Stands(other.device())
+		if n.coop.Introduced(other.device()) {
+			k.stood[n][other.device()] = n.coop.Stands(other.device())
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func (n *Node) readStick() {
 	n.mail = n.mail[1:]
 	taken, err := n.take(bytes.NewReader(f.b))
 	n.w.Stats.Carried += taken
-	if err != nil && !f.damaged && f.from.lie == nil {
+	if err != nil && !f.damaged && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
 		n.w.fail(RuleSpeech, "%s cannot read the bundle of %s: %v", n.name, f.from.name, err)
 	}
 }

@@ -340,9 +340,10 @@ func (n *Node) powerCut() {
 
 // disks lets an honest computer that is off come back with an old copy of its
 // disk, now and then. Its device does not sign until it holds again what it
-// signed.
+// signed. Not where tellers capture the co-op: the one honest computer that saw
+// their other branch is all the proof there is.
 func (n *Node) disks() {
-	if n.no == 0 || n.lie != nil || len(n.disk) == 0 || n.up || n.gone {
+	if n.no == 0 || n.w.cfg.Captured || n.lie != nil || len(n.disk) == 0 || n.up || n.gone {
 		return
 	}
 	if n.chance(0.1) {

@@ -86,6 +86,9 @@ func (n *Node) before(id record.ID) (rs []*record.Record) {
 
 // followed reports whether all hold minutes of tellers who followed the robbed.
 func (w *World) followed() bool {
+	if !w.nodes[0].up {
+		return false
+	}
 	for _, n := range w.nodes {
 		if len(n.anchors) == 0 && (n.invite != nil || len(n.disk) > 0) {
 			return false
