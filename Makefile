@@ -41,7 +41,7 @@ fuzz: ## every decoder of foreign bytes, FUZZ each
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
 			echo "== $$name in $$(dirname $$f)"; \
-			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) || exit 1; \
+			$(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) -fuzzminimizetime 50x || exit 1; \
 		done; \
 	done
 

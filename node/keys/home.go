@@ -288,7 +288,7 @@ func (h *Home) PeerAddrs() []string {
 // RememberPeer remembers addresses of a peer. What does not fit any more, the
 // oldest, is forgotten.
 func (h *Home) RememberPeer(addrs []string) error {
-	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return len(a) > maxAddrLen || len(strings.Fields(a)) != 1 })
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return len(a) > maxAddrLen || !slices.Equal(strings.Fields(a), []string{a}) })
 	old := h.PeerAddrs()
 	all := slices.DeleteFunc(slices.Clone(old), func(a string) bool { return slices.Contains(addrs, a) })
 	all = append(all, addrs...)

@@ -223,7 +223,12 @@ func minutedSum(s *coop.State) [32]byte {
 
 // complaint is an event that honest nodes must not give each other cause for.
 func (k *checks) complaint(n *Node, e replica.Event) {
-	if c := n.conns[e.Session]; n.lie != nil || c == nil || c.ends[1-c.side(n)].lie != nil {
+	c := n.conns[e.Session]
+	if n.lie != nil || c == nil {
+		return
+	}
+	from := c.ends[1-c.side(n)]
+	if from.lie != nil || strings.Contains(e.Text, "may not take") && !(from.covers() && n.covers()) {
 		return
 	}
 	for _, fine := range []string{"no answer in time", "left the co-op", "was expelled", "was revoked", "in one slot", "not known to the co-op",
@@ -234,6 +239,10 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 	}
 	n.w.fail(RuleSpeech, "%s: event %d: %s", n.name, e.Kind, e.Text)
 }
+
+// covers reports whether a node could cover what it said in the last minute. One
+// that could not may say more than others may take.
+func (n *Node) covers() bool { return !n.locked && n.w.now.Sub(n.mute) > time.Minute }
 
 // members returns the honest nodes whose device stands for the first node. One
 // that does not sign is none: it cannot cover what others may not take.

@@ -14,6 +14,7 @@ type file struct {
 	b       []byte
 	from    *Node
 	damaged bool // on the way
+	bare    bool // holds what its sender could not cover
 }
 
 // couriers lets a person fill a stick for somebody, now and then, and read those
@@ -48,7 +49,7 @@ func (n *Node) fillStick() {
 	if _, err := bundle.Write(&b, e); err != nil {
 		n.w.fail(RuleSpeech, "%s cannot write a bundle: %v", n.name, err)
 	}
-	f := file{b: b.Bytes(), from: n}
+	f := file{b: b.Bytes(), from: n, bare: !n.covers()}
 	if f.damaged = n.w.chance(0.3) || n.lie != nil && n.lie.wire != nil; f.damaged {
 		f.b = sendGarbage(n, to, nil, f.b)
 	}
@@ -65,7 +66,7 @@ func (n *Node) readStick() {
 	n.mail = n.mail[1:]
 	taken, err := n.take(bytes.NewReader(f.b))
 	n.w.Stats.Carried += taken
-	if err != nil && !f.damaged && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
+	if err != nil && !f.damaged && !f.bare && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
 		n.w.fail(RuleSpeech, "%s cannot read the bundle of %s: %v", n.name, f.from.name, err)
 	}
 }

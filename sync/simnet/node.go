@@ -55,7 +55,8 @@ type Node struct {
 
 	gone    bool // destroyed, with all that was on it
 	up      bool
-	locked  bool // its device does not sign: its disk is older than the marker, or it stalls
+	locked  bool      // its device does not sign: its disk is older than the marker, or it stalls
+	mute    time.Time // when it last was locked
 	asleep  bool
 	coop    *coop.Coop
 	replica *replica.Replica
@@ -275,7 +276,7 @@ func (n *Node) sync(wrote []*record.Record) {
 // unlock lets the device sign again once its node holds what it signed last.
 func (n *Node) unlock() {
 	if _, held := n.coop.History().Find(n.marker); held {
-		n.locked = false
+		n.locked, n.mute = false, n.w.now
 		n.replica.Unlock(n.key)
 	}
 }
