@@ -144,7 +144,7 @@ func (r *Replica) handleHave(s *session, m wire.Have) error {
 }
 
 func (r *Replica) serve(s *session, refs []history.Ref) {
-	s.answer, s.serving = true, refs
+	s.answer, s.serving, s.told = true, refs, r.coop.History().Digest()
 	r.out.Ready = append(r.out.Ready, s.id)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coop/crdt/coop"
+	"coop/crdt/document"
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/sync/replica"
@@ -543,4 +544,24 @@ func TestLateAnswer(t *testing.T) {
 			t.Errorf("closed: %s", s.p.reason())
 		}
 	})
+}
+
+// TestNewsWhileAnswering: what a node comes to hold while it answers a pull is not
+// in the answer, and its peer hears of it all the same, without waiting for the
+// pull of the minute.
+func TestNewsWhileAnswering(t *testing.T) {
+	w := newWorld(t, "Ana", "Bo")
+	ana, bo := w.nodes[0], w.nodes[1]
+	l := w.dial(ana, bo)
+	w.pass(3 * time.Second)
+	bo.r.Pull(l.id)
+	bo.commit()
+	pull, _ := bo.r.Next(l.id)
+	ana.r.Message(ana.now(), l.id, overWire(pull))
+	ana.commit()
+	ana.write(document.KindCreate, offer()) // that there is nothing is decided, and not said
+	w.pass(3 * time.Second)
+	if a, b := ana.coop.History().Digest(), bo.coop.History().Digest(); a != b {
+		t.Errorf("Ana holds %d records, Bo %d", ana.coop.History().Len(), bo.coop.History().Len())
+	}
 }

@@ -154,8 +154,7 @@ func (r *Replica) nextRecords(s *session) (wire.Message, error) {
 	}
 	if len(rs) == 0 {
 		s.answer, s.serving = false, nil
-		s.told = r.coop.History().Digest()
-		return wire.End{Digest: s.told}, nil
+		return wire.End{Digest: s.told}, nil // not what came since: that is news
 	}
 	return wire.Records{Records: rs, Left: uint64(len(s.serving))}, nil
 }
