@@ -89,6 +89,10 @@ func (n *Node) sleep() {
 	}
 }
 
+// whole reports whether a node knows what is on its disk: without power, it may
+// have folded what was never written.
+func (n *Node) whole() bool { return n.up || n.asleep }
+
 // save lets the fold of this moment be there at the next start.
 func (n *Node) save() {
 	if n.coop.History().Len() > 0 {

@@ -52,7 +52,7 @@ func (w *World) reseat() {
 		if o.gone || o.coop == nil || o.coop.History().Len() == 0 || !n.coop.Stands(o.device()) {
 			continue // it is out, though maybe not by the minutes: it hears no more
 		}
-		if !o.up && !o.asleep || o.coop.State().Last != s.Last {
+		if !o.whole() || o.coop.State().Last != s.Last {
 			return
 		}
 		if with := append(terms.Tellers, o.device()); len(with) <= 4 && people.CheckTellers(with) == nil {

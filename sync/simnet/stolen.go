@@ -86,7 +86,7 @@ func (n *Node) before(id record.ID) (rs []*record.Record) {
 
 // followed reports whether all hold minutes of tellers who followed the robbed.
 func (w *World) followed() bool {
-	if !w.nodes[0].up {
+	if !w.nodes[0].whole() {
 		return false
 	}
 	for _, n := range w.nodes {
