@@ -223,7 +223,7 @@ func (b *bench) live() {
 		for i := range n {
 			took = append(took, spread(b.ctx, peers, i))
 		}
-		raw := peers[0].rawGossip(n)
+		raw := peers[0].rawGossip(n, 1)
 		closeAll(peers)
 		p50, p99 = append(p50, quantile(took, .5)), append(p99, quantile(took, .99))
 		raw50, raw99 = append(raw50, quantile(raw, .5)), append(raw99, quantile(raw, .99))
@@ -337,7 +337,7 @@ func (b *bench) fanOut() {
 			p.await(func(v node.View) bool { return v.State.Listings.Len() == 2*n })
 		}
 		burst = append(burst, seconds(began))
-		raw := peers[0].rawGossip(n)
+		raw := peers[0].rawGossip(n, nodes-1)
 		closeAll(peers)
 		p50, p99 = append(p50, quantile(took, .5)), append(p99, quantile(took, .99))
 		raw50, raw99 = append(raw50, quantile(raw, .5)), append(raw99, quantile(raw, .99))
@@ -361,7 +361,7 @@ func (b *bench) minuted() {
 		peers[0].await(func(v node.View) bool { _, ok := v.State.Minuted.Proposals.Proposals.Get(id); return ok })
 		took = append(took, millis(began))
 	}
-	raw := peers[0].rawGossip(100)
+	raw := peers[0].rawGossip(100, 1)
 	b.print("act to minuted p50, 4 tellers", n, "ms", took, []float64{5 * median(raw)}) // five hops
 	b.print("act to minuted p99, 4 tellers", n, "ms", []float64{quantile(took, .99)}, nil)
 }

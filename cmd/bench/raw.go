@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,34 +142,54 @@ func (r *raw) await(n int, atMost time.Duration) bool {
 }
 
 // rawGossip returns how many milliseconds each of n records needs to be stored
-// by one, published, and stored by another.
-func (p *peer) rawGossip(n int) (took []float64) {
+// by one, published, and stored by so many others, who are all connected.
+func (p *peer) rawGossip(n, others int) (took []float64) {
 	rs := p.records()
-	a, b := newRaw(p.dir+"a", 1), newRaw(p.dir+"b", 2)
+	a := newRaw(p.dir+"raw0", 1)
 	defer a.close()
-	defer b.close()
-	check(b.net.Dial(context.Background(), a.net.Addrs()[0]))
-	<-a.live
-	<-b.live
-	for warm := 0; len(b.got) == 0; warm++ { // until gossip has heard of both
-		a.net.Publish([]*record.Record{rs[0], rs[1+warm%(len(rs)-1)]})
+	group := []*raw{a}
+	for i := range others {
+		b := newRaw(fmt.Sprint(p.dir, "raw", i+1), byte(i+2))
+		defer b.close()
+		for _, o := range group {
+			check(b.net.Dial(context.Background(), o.net.Addrs()[0]))
+			<-o.live
+			<-b.live
+		}
+		group = append(group, b)
+	}
+	deaf := func(b *raw) bool { return len(b.got) == 0 } // gossip has not heard of it
+	for i := 0; slices.ContainsFunc(group[1:], deaf); i++ {
+		a.net.Publish([]*record.Record{rs[0], rs[1+i%(len(rs)-1)]})
 		time.Sleep(10 * time.Millisecond)
 	}
-	for len(b.got) > 0 {
-		<-b.got
+	time.Sleep(100 * time.Millisecond) // the last of it is on its way
+	for _, b := range group[1:] {
+		for len(b.got) > 0 {
+			<-b.got
+		}
 	}
 	for i := range min(n, len(rs)) {
 		began := time.Now()
 		r := rs[len(rs)-1-i : len(rs)-i]
 		check(a.store.Append(r))
 		a.net.Publish(r)
-		if b.await(1, time.Second) { // gossip promises nothing: a node would pull
+		if awaitAll(group[1:]) { // gossip promises nothing: a node would pull
 			took = append(took, millis(began))
 		} else {
 			fmt.Fprintln(os.Stderr, "raw: gossip lost a record")
 		}
 	}
 	return took
+}
+
+// awaitAll reports whether one record came to all in time.
+func awaitAll(group []*raw) bool {
+	all := true
+	for _, b := range group {
+		all = b.await(1, time.Second) && all
+	}
+	return all
 }
 
 // rawWrites returns how many milliseconds each of n synced writes takes.
