@@ -342,6 +342,10 @@ func (n *Node) checkMarker() error {
 	})
 	switch verdict {
 	case keys.MarkerOK:
+		// A power cut may have taken the last marks and left what they were of.
+		if err := n.markTip(); err != nil {
+			n.cfg.Log.Warn("marker", "error", err)
+		}
 		return nil
 	case keys.MarkerBehind:
 		n.unsigned = &Unsure{"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing"}
@@ -391,17 +395,23 @@ func (n *Node) signAgain() error {
 	if n.unsigned == nil {
 		return nil
 	}
-	key := n.cfg.Home.Device()
-	if tips := n.coop.History().TipsOf(key.Public()); len(tips) == 1 {
-		at := n.coop.History().At(tips[0])
-		if err := n.cfg.Home.Mark(at.Seq, at.ID); err != nil {
-			return err
-		}
+	if err := n.markTip(); err != nil {
+		return err
 	}
 	n.unsigned = nil
-	n.replica.Unlock(key)
+	n.replica.Unlock(n.cfg.Home.Device())
 	n.say("this computer signs again")
 	return nil
+}
+
+// markTip notes the last of this device's records that is held.
+func (n *Node) markTip() error {
+	tips := n.coop.History().TipsOf(n.cfg.Home.Device().Public())
+	if len(tips) != 1 {
+		return nil
+	}
+	at := n.coop.History().At(tips[0])
+	return n.cfg.Home.Mark(at.Seq, at.ID)
 }
 
 // mark notes the own records that are now durable.

@@ -145,6 +145,29 @@ func TestMarker(t *testing.T) {
 	}
 }
 
+// TestMarkerLags: a marker that a power cut took the last of names at the next
+// start again what the store holds, so that a store put back later is noticed.
+func TestMarkerLags(t *testing.T) {
+	ana := nodetest.Found(t, nodetest.NewStreet(), "Ana")
+	path := filepath.Join(filepath.Dir(ana.Home.StoreDir()), "marker")
+	if err := pears(t, ana); err != nil {
+		t.Fatal(err)
+	}
+	before := must[[]byte](t)(os.ReadFile(path))
+	if err := pears(t, ana); err != nil {
+		t.Fatal(err)
+	}
+	last, _ := ana.Home.Marked()
+	ana.Close()
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.Reopen()
+	if m, ok := ana.Home.Marked(); !ok || m.ID != last.ID {
+		t.Errorf("the marker names seq %d, the store ends with %d", m.Seq, last.Seq)
+	}
+}
+
 // TestAnchors: with the first batch of an epoch its anchor lies in the store.
 func TestAnchors(t *testing.T) {
 	_, ana, others := willow(t, true, "Bo")

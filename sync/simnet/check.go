@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -202,6 +203,18 @@ func (k *checks) restored(n *Node, lost []*record.Record) {
 	k.batches[n] = 0
 }
 
+// destroyed forgets what only computers that are gone saw in the minutes: nobody
+// who is left can have taken it back.
+func (k *checks) destroyed(left []*Node) {
+	most := 0
+	for _, n := range left {
+		most = max(most, k.batches[n])
+	}
+	maps.DeleteFunc(k.leaders, func(batches int, _ record.ID) bool { return batches > most })
+	maps.DeleteFunc(k.minuted, func(batches int, _ [32]byte) bool { return batches > most })
+	maps.DeleteFunc(k.paid, func(_ record.ID, p paid) bool { return p.batches > most })
+}
+
 // digest holds that the state is a function of the set of records.
 func (k *checks) digest(n *Node, s *coop.State) {
 	digest := s.Digest()
@@ -241,8 +254,10 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 }
 
 // covers reports whether a node could cover what it said in the last minute. One
-// that could not may say more than others may take.
-func (n *Node) covers() bool { return !n.locked && n.w.now.Sub(n.mute) > time.Minute }
+// that could not, or is out, may say more than others may take.
+func (n *Node) covers() bool {
+	return n.whole() && !n.locked && n.w.now.Sub(n.mute) > time.Minute && n.coop.Stands(n.device())
+}
 
 // members returns the honest nodes whose device stands for the first node. One
 // that does not sign is none: it cannot cover what others may not take.

@@ -66,7 +66,8 @@ func (n *Node) readStick() {
 	n.mail = n.mail[1:]
 	taken, err := n.take(bytes.NewReader(f.b))
 	n.w.Stats.Carried += taken
-	if err != nil && !f.damaged && !f.bare && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
+	answered := !f.bare && n.up && n.coop.Stands(f.from.device())                  // for what is in it
+	if err != nil && !f.damaged && answered && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
 		n.w.fail(RuleSpeech, "%s cannot read the bundle of %s: %v", n.name, f.from.name, err)
 	}
 }

@@ -146,6 +146,7 @@ func (n *Node) start() {
 	if _, held := n.coop.History().Find(n.marker); n.marker != (record.ID{}) && !held && n.w.cfg.Fault != SignAfterRestore {
 		n.locked = true
 	}
+	n.markTip()
 	key := n.key
 	if n.locked {
 		key = nil
@@ -274,6 +275,16 @@ func (n *Node) sync(wrote []*record.Record) {
 	}
 	if n.joined == 0 && n.replica.Joined() {
 		n.joined = len(n.disk)
+	}
+}
+
+// markTip moves the marker to the last of the device's records that the disk
+// holds: the power may have gone before it was written.
+func (n *Node) markTip() {
+	if tips := n.coop.History().TipsOf(n.device()); len(tips) == 1 && !n.locked {
+		if at := n.coop.History().At(tips[0]); at.Seq > n.signed {
+			n.marker, n.signed = at.ID, at.Seq
+		}
 	}
 }
 
