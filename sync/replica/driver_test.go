@@ -154,6 +154,7 @@ func (n *node) startWith(change func(*replica.Config)) {
 	cfg := n.config()
 	change(&cfg)
 	n.r = replica.New(cfg)
+	n.r.Tick(n.now()) // nobody is there yet: the pull of the minute comes a minute later
 	n.commit()
 }
 
@@ -224,10 +225,10 @@ func (l *line) close() {
 	}
 }
 
-// pump takes from a node all it has to say now.
+// pump takes from a node all it has to say now. Like the real node it asks only
+// those who said that they are ready: a replica that waits to be asked is caught.
 func (l *line) pump(side int) {
 	n := l.ends[side]
-	n.commit()
 	for n.ready[l.id] {
 		m, ok := n.r.Next(l.id)
 		if n.commit(); !ok {

@@ -37,6 +37,7 @@ func TestPullOfNothing(t *testing.T) {
 	l := w.lines[0]
 	l.said = [2][]wire.Message{}
 	bo.r.Pull(l.id)
+	bo.commit()
 	if got := w.run(); got != 2 {
 		t.Errorf("%d flights, want 2", got)
 	}

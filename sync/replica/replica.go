@@ -168,6 +168,9 @@ func (r *Replica) Load(ref history.Ref) (*record.Record, error) {
 // catch up and sees to what this node owes the co-op.
 func (r *Replica) Take(now time.Time) Output {
 	r.settle(now)
+	for r.coop.Changed() != r.duty.seen {
+		r.settle(now) // what this node wrote by itself is news too, and may be a reason to write
+	}
 	out := r.out
 	out.Store = r.unstored
 	r.stored += len(r.unstored)
