@@ -71,12 +71,16 @@ func (r *Replica) handlePull(s *session, m wire.Pull) error {
 		return errUnexpected
 	}
 	h := r.coop.History()
+	news := s.digest != m.Digest
 	s.digest = m.Digest
+	known, all := r.known(m.Tips)
 	if !r.joined || m.Digest == h.Digest() {
+		if !all && news { // only then: two who have not joined would ask each other for ever
+			r.pull(s.id)
+		}
 		r.serve(s, nil)
 		return nil
 	}
-	known, all := r.known(m.Tips)
 	if all {
 		r.serve(s, h.Beyond(known))
 		return nil
