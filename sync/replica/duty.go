@@ -81,6 +81,7 @@ func (r *Replica) settle(now time.Time) {
 	if r.duty.planned != r.duty.seen {
 		r.duty.planned = r.duty.seen
 		r.planCovers(now)
+		r.admitWaiting(now)
 	}
 	r.cover(now)
 	r.closePolls(now)
@@ -276,6 +277,21 @@ func (r *Replica) admits(now time.Time, card member.Card) bool {
 		return false
 	}
 	return r.coop.Try(r.cfg.Device, member.KindAdmit, card.Encode()) == nil
+}
+
+// admitWaiting admits who waits at the door with a card that this node may admit
+// by itself by now: it was locked when they came, or lacked something. Once they
+// stand they are let in.
+func (r *Replica) admitWaiting(now time.Time) {
+	for _, id := range r.sessionIDs() {
+		s := r.sessions[id]
+		if s.stage != stageDoor || s.welcomed || s.card == nil {
+			continue
+		}
+		if card, err := member.ParseCard(s.card); err == nil && r.admits(now, card) {
+			r.writeDuty(now, member.KindAdmit, s.card)
+		}
+	}
 }
 
 // reviewDoors lets in the newcomers who were admitted since they came, and
