@@ -71,13 +71,12 @@ func (r *Replica) handlePull(s *session, m wire.Pull) error {
 		return errUnexpected
 	}
 	h := r.coop.History()
-	news := s.digest != m.Digest
 	s.digest = m.Digest
 	known, all := r.known(m.Tips)
+	if !all && s.settled != [2][32]byte{h.Digest(), m.Digest} {
+		r.pull(s.id) // the peer has news too
+	}
 	if !r.joined || m.Digest == h.Digest() {
-		if !all && news { // only then: two who have not joined would ask each other for ever
-			r.pull(s.id)
-		}
 		r.serve(s, nil)
 		return nil
 	}
@@ -85,8 +84,6 @@ func (r *Replica) handlePull(s *session, m wire.Pull) error {
 		r.serve(s, h.Beyond(known))
 		return nil
 	}
-	// The peer has news too.
-	r.pull(s.id)
 	s.probed = r.probe(h.Beyond(known))
 	if len(s.probed) == 0 {
 		r.serve(s, nil)
@@ -272,6 +269,7 @@ func (r *Replica) handleEnd(s *session, m wire.End) error {
 	}
 	r.dropStaged(s)
 	s.pulling, s.deadline, s.left, s.digest = false, time.Time{}, 0, m.Digest
+	s.settled = [2][32]byte{r.coop.History().Digest(), m.Digest}
 	r.checkJoined()
 	r.event(Event{Kind: EventPulled, Session: s.id, Device: s.device, Count: s.got})
 	if s.got > 0 {

@@ -63,6 +63,11 @@ type session struct {
 	staging *staging      // records of this pull that may not be taken yet
 	digest  [32]byte      // of its frontier, as it last said
 	told    [32]byte      // of ours, as we last said
+
+	// settled is the digest of ours, and the peer's, when our last pull was over. As
+	// long as both are the same another brings nothing: what the peer holds and we do
+	// not, we may not take.
+	settled [2][32]byte
 }
 
 // Connected begins a session with a peer whose transport identity the
