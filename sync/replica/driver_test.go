@@ -43,6 +43,7 @@ type node struct {
 	card      []byte
 	leader    record.ID // that the invite names; a newcomer's
 	skew      time.Duration
+	joined    bool // it has joined, and keeps that on its disk
 
 	disk      []*record.Record
 	coop      *coop.Coop
@@ -122,7 +123,7 @@ func (n *node) config() replica.Config {
 		Random:  rand.New(rand.NewChaCha8(seedOf(n.name))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.coop, n.transport)),
 	}
-	if n.card != nil {
+	if n.card != nil && !n.joined {
 		cfg.Joined = func(c *coop.Coop) bool {
 			if c.History().Len() == 0 {
 				return false
@@ -162,6 +163,7 @@ func (n *node) startWith(change func(*replica.Config)) {
 func (n *node) commit() {
 	out := n.r.Take(n.now())
 	n.disk = append(n.disk, out.Store...)
+	n.joined = n.joined || n.r.Joined()
 	n.published = append(n.published, out.Gossip...)
 	n.events = append(n.events, out.Events...)
 	for _, id := range out.Ready {

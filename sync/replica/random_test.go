@@ -154,7 +154,7 @@ func (w *random) copy(n *node) {
 	}
 	twin := w.newNode(n.name)
 	twin.transport = fmt.Append(nil, "copy ", len(w.nodes))
-	twin.card, twin.leader, twin.disk = n.card, n.leader, slices.Clone(n.disk)
+	twin.card, twin.leader, twin.disk, twin.joined = n.card, n.leader, slices.Clone(n.disk), n.joined
 	twin.start()
 	w.twins[twin], w.twins[n] = true, true
 	n.writeAny("note", []byte("here"))
