@@ -270,7 +270,6 @@ func (r *Replica) handleEnd(s *session, m wire.End) error {
 	r.dropStaged(s)
 	s.pulling, s.deadline, s.left, s.digest = false, time.Time{}, 0, m.Digest
 	s.settled = [2][32]byte{r.coop.History().Digest(), m.Digest}
-	r.checkJoined()
 	r.event(Event{Kind: EventPulled, Session: s.id, Device: s.device, Count: s.got})
 	if s.got > 0 {
 		r.hint()

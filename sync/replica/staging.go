@@ -250,7 +250,7 @@ func (r *Replica) pausing(device record.Key) bool {
 	return f != nil && !f.until.IsZero()
 }
 
-// dropStaged ends what a session stages: it is dropped, the person is told, and
+// dropStaged ends a pull, and what it stages: it is dropped, the person is told, and
 // after a flood the peer's next stream comes later, and may stage more if it had
 // to end.
 func (r *Replica) dropStaged(s *session) {
@@ -260,6 +260,7 @@ func (r *Replica) dropStaged(s *session) {
 	}
 	s.staging = nil
 	st.close()
+	r.checkJoined() // also where no end was heard: what came may be all
 	n := st.count()
 	if n == 0 {
 		return
