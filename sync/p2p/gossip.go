@@ -114,12 +114,14 @@ func (b strangers) Contains(p peer.ID) bool {
 
 // counter counts the bytes of frames read.
 type counter struct {
-	r io.Reader
-	n *atomic.Int64
+	r   io.Reader
+	n   *atomic.Int64
+	err error // with which reading ended
 }
 
 func (c *counter) Read(b []byte) (int, error) {
 	k, err := c.r.Read(b)
 	c.n.Add(int64(k))
+	c.err = err
 	return k, err
 }

@@ -198,7 +198,7 @@ func (n *Net) read(s *session) {
 	for {
 		m, err := codec.ReadFrame(in)
 		if err != nil {
-			if !quietEnd(err) {
+			if !in.quietEnd(err) {
 				n.cfg.Handler.Garbage(s.id, err)
 			}
 			return
@@ -213,10 +213,10 @@ func (n *Net) read(s *session) {
 	}
 }
 
-// quietEnd reports whether a stream ended without a broken message.
-func quietEnd(err error) bool {
-	var reset *network.StreamError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, network.ErrReset) || errors.As(err, &reset)
+// quietEnd reports whether what ended the reading of messages is that the stream
+// ended, in whatever way, and not a broken message.
+func (c *counter) quietEnd(err error) bool {
+	return c.err != nil && (errors.Is(err, c.err) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // write sends what the replica has to say, one message after the other, as
