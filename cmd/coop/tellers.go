@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -93,6 +94,9 @@ func tellersReplaceCmd(t *terminal) *cobra.Command {
 			if _, err := os.Lstat(a[0]); err == nil {
 				return usage("%s exists: choose another name", a[0])
 			}
+			if err := mayReplace(a[0]); err != nil {
+				return err
+			}
 			var out api.Reseat
 			if err := t.post(c.Context(), "/v1/tellers/replace", api.ReplaceIn{Tellers: a[1:], Force: force, Again: again}, &out); err != nil {
 				return err
@@ -119,6 +123,9 @@ func tellersSignCmd(t *terminal) *cobra.Command {
 			in := api.SignIn{File: file, Again: again}
 			var out api.Reseat
 			if yes {
+				if err := mayReplace(a[0]); err != nil {
+					return err
+				}
 				if err := t.post(c.Context(), "/v1/tellers/sign", in, &out); err != nil {
 					return err
 				}
@@ -155,6 +162,16 @@ func (t *terminal) signed(out api.Reseat, path string) error {
 		t.note("✓ signed; %d of %d members have: %s", len(out.Signed), out.Needs, people(out.Signed))
 		t.note("  next: hand %s to another member, who says: coop tellers sign %[1]s", path)
 	})
+}
+
+// mayReplace looks whether replaceFile can write, before anything is signed that
+// could then not be handed on.
+func mayReplace(path string) error {
+	next := path + ".new"
+	if err := errors.Join(os.WriteFile(next, nil, 0o600), os.Remove(next)); err != nil {
+		return usage("%s cannot be written: %v", path, err)
+	}
+	return nil
 }
 
 // replaceFile writes a file whole, or leaves it as it was.
