@@ -68,7 +68,7 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	t.fields("advice", s.Advice)
 	if s.Trouble > 0 {
-		t.fields("trouble", wrong(s.Trouble)+"   coop trouble")
+		t.fields("trouble", fmt.Sprintf("%s went wrong or %s cheated   coop trouble", count(s.Trouble, "thing"), oneOr(s.Trouble, "was", "were")))
 	}
 	for _, r := range s.Reseatings {
 		if len(r.Took) > 0 {
@@ -281,12 +281,4 @@ func (t *terminal) awaitDown(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// wrong says how many troubles there are.
-func wrong(n int) string {
-	if n == 1 {
-		return "1 thing went wrong or was cheated"
-	}
-	return count(n, "thing") + " went wrong or were cheated"
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"coop/ui/api"
@@ -44,7 +46,7 @@ func (t *terminal) tellers(out api.Tellers) {
 	if out.Needs > 1 {
 		needs = fmt.Sprintf("%d of them must be able to talk to each other", out.Needs)
 	}
-	t.note("  %s; %s for the minutes", needs, waits(out.Waiting))
+	t.note("  %s; %s %s for the minutes", needs, count(out.Waiting, "act"), oneOr(out.Waiting, "waits", "wait"))
 	for _, r := range out.Reseatings {
 		t.note("! %s", reseated(r))
 		for _, id := range r.Took {
@@ -60,13 +62,6 @@ func reseated(r api.Reseating) string {
 		text += fmt.Sprintf("; that took %s out of the minutes that had been final, to be ordered anew", count(len(r.Took), "act"))
 	}
 	return text
-}
-
-func waits(n int) string {
-	if n == 1 {
-		return "1 act waits"
-	}
-	return count(n, "act") + " wait"
 }
 
 // seats writes tellers for people.
@@ -94,14 +89,7 @@ func tellersReplaceCmd(t *terminal) *cobra.Command {
 			if _, err := os.Lstat(a[0]); err == nil {
 				return usage("%s exists: choose another name", a[0])
 			}
-			if err := mayReplace(a[0]); err != nil {
-				return err
-			}
-			var out api.Reseat
-			if err := t.post(c.Context(), "/v1/tellers/replace", api.ReplaceIn{Tellers: a[1:], Force: force, Again: again}, &out); err != nil {
-				return err
-			}
-			return t.signed(out, a[0])
+			return t.sign(c.Context(), a[0], "/v1/tellers/replace", api.ReplaceIn{Tellers: a[1:], Force: force, Again: again})
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "you mean it, and sign it")
@@ -121,16 +109,10 @@ func tellersSignCmd(t *terminal) *cobra.Command {
 				return usage("%v", err)
 			}
 			in := api.SignIn{File: file, Again: again}
-			var out api.Reseat
 			if yes {
-				if err := mayReplace(a[0]); err != nil {
-					return err
-				}
-				if err := t.post(c.Context(), "/v1/tellers/sign", in, &out); err != nil {
-					return err
-				}
-				return t.signed(out, a[0])
+				return t.sign(c.Context(), a[0], "/v1/tellers/sign", in)
 			}
+			var out api.Reseat
 			if err := t.post(c.Context(), "/v1/tellers/read", in, &out); err != nil {
 				return err
 			}
@@ -149,9 +131,22 @@ func againFlag(c *cobra.Command, again *bool) {
 	c.Flags().BoolVar(again, "again", false, "although this computer signed other tellers: nobody will finish that")
 }
 
-// signed writes back what was signed, or says that it is done.
-func (t *terminal) signed(out api.Reseat, path string) error {
-	if err := replaceFile(path, out.File); err != nil {
+// sign has the node sign and writes what it signed to a file, whole, or says that
+// it is done. What cannot be written, and so not handed on, is not signed.
+func (t *terminal) sign(ctx context.Context, path, url string, in any) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)))
+	if err != nil {
+		return usage("%s cannot be written: %v", path, err)
+	}
+	defer f.Cleanup()
+	var out api.Reseat
+	if err := t.post(ctx, url, in, &out); err != nil {
+		return err
+	}
+	if _, err := f.Write(out.File); err != nil {
+		return err
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
 	return t.answer(out, func() {
@@ -162,23 +157,4 @@ func (t *terminal) signed(out api.Reseat, path string) error {
 		t.note("✓ signed; %d of %d members have: %s", len(out.Signed), out.Needs, people(out.Signed))
 		t.note("  next: hand %s to another member, who says: coop tellers sign %[1]s", path)
 	})
-}
-
-// mayReplace looks whether replaceFile can write, before anything is signed that
-// could then not be handed on.
-func mayReplace(path string) error {
-	next := path + ".new"
-	if err := errors.Join(os.WriteFile(next, nil, 0o600), os.Remove(next)); err != nil {
-		return usage("%s cannot be written: %v", path, err)
-	}
-	return nil
-}
-
-// replaceFile writes a file whole, or leaves it as it was.
-func replaceFile(path string, b []byte) error {
-	next := path + ".new"
-	if err := os.WriteFile(next, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }

@@ -231,10 +231,15 @@ func (t *terminal) when(at time.Time) string {
 
 // count writes how many there are of something.
 func count(n int, of string) string {
+	return fmt.Sprintf("%d %s", n, oneOr(n, of, of+"s"))
+}
+
+// oneOr returns the word for one thing, or that for another number of them.
+func oneOr(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + of
+		return one
 	}
-	return fmt.Sprintf("%d %ss", n, of)
+	return many
 }
 
 // line makes one line of what a member wrote: it must not move the cursor.

@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"filippo.io/edwards25519"
@@ -119,20 +118,19 @@ func (k Key) Check() error {
 
 // Verify reports whether sig is k's signature over m in this domain.
 func (k Key) Verify(d Domain, m []byte, sig Sig) bool {
-	m = d.message(m)
-	seen := sha256.Sum256(slices.Concat(k[:], sig[:], m))
+	seen := d.Hash(k[:], sig[:], m)
 	if _, ok := goodSigs.Get(seen); ok {
 		return true
 	}
-	ok := k.verify(m, sig)
+	ok := k.verify(d, m, sig)
 	if ok {
 		goodSigs.Add(seen, struct{}{})
 	}
 	return ok
 }
 
-func (k Key) verify(message []byte, sig Sig) bool {
-	return voi.VerifyWithOptions(k[:], message, sig[:], zip215)
+func (k Key) verify(d Domain, m []byte, sig Sig) bool {
+	return voi.VerifyWithOptions(k[:], d.message(m), sig[:], zip215)
 }
 
 // Keys that passed Check, and hashes of what passed Verify. Each rule that reads a
@@ -178,7 +176,7 @@ func (r *Record) Verify() error {
 	if r.verified {
 		return nil
 	}
-	if !r.Device.verify(DomainRecord.message(r.Raw), r.Sig) {
+	if !r.Device.verify(DomainRecord, r.Raw, r.Sig) {
 		return errSignature
 	}
 	r.verified = true

@@ -112,11 +112,11 @@ func (b strangers) Contains(p peer.ID) bool {
 	return !ok || !s.allowed
 }
 
-// counter counts the bytes of frames read.
+// counter counts the bytes of frames read, and knows whether reading failed.
 type counter struct {
 	r   io.Reader
 	n   *atomic.Int64
-	err error // with which reading ended
+	err error // of the last read
 }
 
 func (c *counter) Read(b []byte) (int, error) {

@@ -73,7 +73,7 @@ func (i *Import) Message(now time.Time, m wire.Message) error {
 		return nil
 	}
 	i.s.pulling = false
-	i.r.dropStaged(i.s)
+	i.r.endPull(i.s)
 	if _, all := i.r.known(i.head.Assumes); !all {
 		return fmt.Errorf("this bundle goes on from records that are not here: %w", err)
 	}

@@ -215,12 +215,9 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 	if card.Coop != r.coop.History().Coop() || card.Device != s.device {
 		return fmt.Errorf("the join card is for another co-op or another device")
 	}
-	if r.admits(now, card) {
-		r.writeDuty(now, member.KindAdmit, s.card)
-		if r.coop.Stands(s.device) {
-			r.letIn(s)
-			return nil
-		}
+	if r.admitByItself(now, s, card) {
+		r.letIn(s)
+		return nil
 	}
 	if card.Recovers != (record.ID{}) {
 		if m, ok := r.coop.People().Members.Get(card.Recovers); !ok || m.Gone() {
@@ -288,10 +285,20 @@ func (r *Replica) admitWaiting(now time.Time) {
 		if s.stage != stageDoor || s.welcomed || s.card == nil {
 			continue
 		}
-		if card, err := member.ParseCard(s.card); err == nil && r.admits(now, card) {
-			r.writeDuty(now, member.KindAdmit, s.card)
+		if card, err := member.ParseCard(s.card); err == nil {
+			r.admitByItself(now, s, card)
 		}
 	}
+}
+
+// admitByItself admits a card without asking this node's person, if it may, and
+// reports whether its device stands by that.
+func (r *Replica) admitByItself(now time.Time, s *session, card member.Card) bool {
+	if !r.admits(now, card) {
+		return false
+	}
+	r.writeDuty(now, member.KindAdmit, s.card)
+	return r.coop.Stands(s.device)
 }
 
 // reviewDoors lets in the newcomers who were admitted since they came, and

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -266,4 +267,22 @@ func TestClosePolls(t *testing.T) {
 		t.Errorf("Dan, who is no teller, wrote %d closes", got)
 	}
 	wantSame(t, ana, bo, chi, dan)
+}
+
+// TestDutyIsNews: what a node writes by itself, when its time has come, is told
+// to its peers like anything else, also where gossip does not bring it.
+func TestDutyIsNews(t *testing.T) {
+	for seed := range 12 {
+		w, ana, chi, _, last := uncovered(t)
+		chi.startWith(func(cfg *replica.Config) { cfg.Random = rand.New(rand.NewPCG(uint64(seed), 0)) })
+		w.dial(ana, chi)
+		began := w.now
+		w.pass(30 * time.Second)
+		if chi.count(coop.KindAck) == 0 {
+			t.Fatal("no cover")
+		}
+		if !ana.holds(last) {
+			t.Errorf("seed %d: Ana does not hold what Chi covered, after %v", seed, w.now.Sub(began))
+		}
+	}
 }

@@ -72,11 +72,15 @@ func (r *Replica) handlePull(s *session, m wire.Pull) error {
 	}
 	h := r.coop.History()
 	s.digest = m.Digest
+	if m.Digest == h.Digest() {
+		r.serve(s, nil)
+		return nil
+	}
 	known, all := r.known(m.Tips)
 	if !all && s.settled != [2][32]byte{h.Digest(), m.Digest} {
 		r.pull(s.id) // the peer has news too
 	}
-	if !r.joined || m.Digest == h.Digest() {
+	if !r.joined {
 		r.serve(s, nil)
 		return nil
 	}
@@ -267,7 +271,7 @@ func (r *Replica) handleEnd(s *session, m wire.End) error {
 	if err := r.rejudge(s, true); err != nil {
 		return err
 	}
-	r.dropStaged(s)
+	r.endPull(s)
 	s.pulling, s.deadline, s.left, s.digest = false, time.Time{}, 0, m.Digest
 	s.settled = [2][32]byte{r.coop.History().Digest(), m.Digest}
 	r.event(Event{Kind: EventPulled, Session: s.id, Device: s.device, Count: s.got})

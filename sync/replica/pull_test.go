@@ -3,6 +3,7 @@ package replica_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -564,5 +565,122 @@ func TestNewsWhileAnswering(t *testing.T) {
 	w.pass(3 * time.Second)
 	if a, b := ana.coop.History().Digest(), bo.coop.History().Digest(); a != b {
 		t.Errorf("Ana holds %d records, Bo %d", ana.coop.History().Len(), bo.coop.History().Len())
+	}
+}
+
+// TestPullsEnd has two nodes hold what the other may not take, and which they
+// cannot cover, for they are locked: each hears in the other's pull that there is
+// news, and does not ask for it again and again. Unlocked they cover it.
+func TestPullsEnd(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo, chi := w.join(ana, "Bo"), w.join(ana, "Chi")
+	w.pass(3 * time.Second)
+	chi.writeAny("note", nil)
+	w.pass(3 * time.Second)
+	for _, l := range w.lines {
+		l.close()
+	}
+	for _, n := range []*node{ana, bo} { // Chi tells each another tale
+		n.startWith(func(cfg *replica.Config) { cfg.Key = nil })
+		c := chi.chain()
+		p := w.call(n, "Chi", true).enter(chi.key)
+		must(n.r.Gossip(n.now(), p.id, []*record.Record{c.next("note", []byte(n.name)), c.next("note", nil)}))
+		n.commit()
+		n.r.Disconnected(p.id)
+	}
+	l := w.dial(ana, bo)
+	w.pass(30 * time.Second)
+	pulls := 0
+	for _, m := range slices.Concat(l.said[0], l.said[1]) {
+		if _, ok := m.(wire.Pull); ok {
+			pulls++
+		}
+	}
+	if pulls > 8 {
+		t.Errorf("%d pulls in half a minute", pulls)
+	}
+	for _, n := range []*node{ana, bo} {
+		n.r.Unlock(n.key)
+		n.commit()
+	}
+	w.pass(5 * time.Second)
+	wantSame(t, ana, bo)
+}
+
+// TestNewcomerHearsPull: what its invite names comes to a newcomer's peer while
+// that answers the newcomer's first pull. The peer tells of it in a pull of its
+// own, which the newcomer may not answer, but hears.
+func TestNewcomerHearsPull(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo, chi := w.join(ana, "Bo"), w.join(ana, "Chi")
+	toAna := w.lines[0]
+	w.pass(3 * time.Second)
+	phone := w.returning(chi, "phone")
+	phone.leader = record.ID{} // one that is not there yet
+	phone.r.Tick(phone.now())  // as a node does when it starts
+	phone.commit()
+	l := w.open(bo, phone)
+	l.cut = func(from int, m wire.Message) bool {
+		if _, ok := m.(wire.End); ok && from == 0 && phone.leader == (record.ID{}) {
+			before, was := ana.coop.State().Last, len(ana.published)
+			ana.writeAny("note", nil)
+			for _, rs := range ana.published[was:] { // gossip has not taken up the phone yet
+				must(bo.r.Gossip(bo.now(), toAna.id, rs))
+				bo.commit()
+			}
+			phone.leader = ana.coop.State().Last
+			if at, held := bo.coop.History().Find(phone.leader); phone.leader == before || !held || !bo.coop.Minutes().Minuted(at) {
+				t.Fatal("nothing was minuted")
+			}
+		}
+		return false
+	}
+	w.pass(5 * time.Second)
+	if !phone.r.Joined() {
+		t.Errorf("the phone has not joined: %v, it says %s, Bo %s", phone.events, kinds(l.said[1]), kinds(l.said[0]))
+	}
+	wantSame(t, ana, bo, phone)
+}
+
+// TestNewcomersPullInVain: two newcomers who both wait for what their invites name
+// do not ask each other without end.
+func TestNewcomersPullInVain(t *testing.T) {
+	w := newWorld(t, "Ana", "Chi")
+	ana, chi := w.nodes[0], w.nodes[1]
+	w.mesh(ana, chi)
+	w.pass(3 * time.Second)
+	one, two := w.returning(chi, "one"), w.returning(ana, "two")
+	one.leader, two.leader = record.ID{}, record.ID{}
+	w.dial(ana, one).close()
+	ana.writeAny("note", nil)
+	w.dial(ana, two).close()
+	w.dial(one, two) // fails if they talk without end
+	w.pass(30 * time.Second)
+	if one.r.Joined() || two.r.Joined() {
+		t.Error("they joined")
+	}
+}
+
+// TestJoinsWithoutEnd: a newcomer that holds all its invite names has joined,
+// although it heard no end.
+func TestJoinsWithoutEnd(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.newcomer("Bo", ana.invite("code", 1, 0))
+	w.pass(3 * time.Second)
+	l := w.open(ana, bo)
+	l.cut = func(from int, m wire.Message) bool {
+		_, end := m.(wire.End)
+		return end && from == 0
+	}
+	w.run()
+	w.pass(3 * time.Minute)
+	if len(bo.disk) != len(ana.disk) {
+		t.Fatal("not all came")
+	}
+	if !bo.r.Joined() {
+		t.Errorf("Bo holds all and has not joined")
 	}
 }

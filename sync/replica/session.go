@@ -89,7 +89,7 @@ func (r *Replica) Disconnected(id SessionID) {
 }
 
 func (r *Replica) forget(s *session) {
-	r.dropStaged(s)
+	r.endPull(s)
 	delete(r.sessions, s.id)
 	if r.cards[s.device] == s.id {
 		delete(r.cards, s.device)
@@ -98,7 +98,7 @@ func (r *Replica) forget(s *session) {
 
 // bye closes the door on a peer.
 func (r *Replica) bye(s *session, reason string, evidence ...[]byte) {
-	r.dropStaged(s)
+	r.endPull(s)
 	if len(reason) > wire.MaxReasonLen {
 		reason = strings.ToValidUTF8(reason[:wire.MaxReasonLen], "")
 	}
@@ -219,7 +219,7 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		r.event(Event{Kind: EventWaiting, Session: s.id, Device: s.device, Text: m.Reason})
 		return nil
 	case wire.Bye:
-		r.dropStaged(s)
+		r.endPull(s)
 		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Theirs: true, Text: m.Reason})
 		s.stage = -1
 		r.out.Close = append(r.out.Close, s.id)

@@ -250,10 +250,10 @@ func (r *Replica) pausing(device record.Key) bool {
 	return f != nil && !f.until.IsZero()
 }
 
-// dropStaged ends a pull, and what it stages: it is dropped, the person is told, and
+// endPull ends a pull, or the reading of a bundle. What it staged is dropped, the person is told, and
 // after a flood the peer's next stream comes later, and may stage more if it had
 // to end.
-func (r *Replica) dropStaged(s *session) {
+func (r *Replica) endPull(s *session) {
 	st := s.staging
 	if st == nil {
 		return

@@ -205,10 +205,12 @@ func (k *checks) restored(n *Node, lost []*record.Record) {
 
 // destroyed forgets what only computers that are gone saw in the minutes: nobody
 // who is left can have taken it back.
-func (k *checks) destroyed(left []*Node) {
+func (k *checks) destroyed(nodes []*Node) {
 	most := 0
-	for _, n := range left {
-		most = max(most, k.batches[n])
+	for _, n := range nodes {
+		if !n.gone {
+			most = max(most, k.batches[n])
+		}
 	}
 	maps.DeleteFunc(k.leaders, func(batches int, _ record.ID) bool { return batches > most })
 	maps.DeleteFunc(k.minuted, func(batches int, _ [32]byte) bool { return batches > most })

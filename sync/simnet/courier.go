@@ -66,8 +66,10 @@ func (n *Node) readStick() {
 	n.mail = n.mail[1:]
 	taken, err := n.take(bytes.NewReader(f.b))
 	n.w.Stats.Carried += taken
-	answered := !f.bare && n.up && n.coop.Stands(f.from.device())                  // for what is in it
-	if err != nil && !f.damaged && answered && f.from.lie == nil && n.lie == nil { // a liar may not take what puts it out
+	if err == nil || f.damaged || f.from.lie != nil || n.lie != nil { // a liar may not take what puts it out
+		return
+	}
+	if answered := !f.bare && n.up && n.coop.Stands(f.from.device()); answered { // for all that is in it
 		n.w.fail(RuleSpeech, "%s cannot read the bundle of %s: %v", n.name, f.from.name, err)
 	}
 }
