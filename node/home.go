@@ -182,7 +182,7 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 	home := n.cfg.Home
 	key := home.Device()
 	c := replica.Config{
-		Coop: n.coop, Key: key, Device: key.Public(), Transport: n.cfg.Transport, Secret: home.Secrets().Network,
+		Coop: n.coop, Key: key, Forked: n.fork != nil, Device: key.Public(), Transport: n.cfg.Transport, Secret: home.Secrets().Network,
 		Card: home.Secrets().Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
 		Load:  func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
@@ -336,6 +336,9 @@ func (n *Node) KnownAddrs() []string {
 // If there may be more, nothing is signed until peers have told all they know:
 // to sign again in a slot that was used would look like a lie.
 func (n *Node) checkMarker() error {
+	if n.fork != nil {
+		return nil // nothing is ever signed
+	}
 	verdict := n.cfg.Home.CheckMarker(func(id record.ID) bool {
 		_, held := n.coop.History().Find(id)
 		return held
@@ -379,6 +382,9 @@ func (n *Node) ownSeq() (seq uint64) {
 // signed nothing that is not in it.
 func (n *Node) TrustHome(ctx context.Context) error {
 	return n.do(ctx, func() error {
+		if err := n.forked(); err != nil {
+			return &Refused{err.Error()}
+		}
 		if n.unsigned == nil {
 			return nil
 		}
@@ -467,6 +473,8 @@ func (n *Node) event(e replica.Event) {
 		default:
 			n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
 		}
+	case replica.EventForked:
+		n.keepFork(e.Proof)
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:

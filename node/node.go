@@ -81,14 +81,15 @@ type Node struct {
 	network Network // set before it is used, by Attach; guarded by the loop
 
 	// The rest belongs to the loop.
-	after     []func(error) // to call when what was handled is durable
-	broken    error         // the store failed: nothing more is taken or written
-	begun     bool          // the next commit has something to finish
-	snapshot  int           // records the cached fold covers
-	stored    []record.ID   // anchors in the store
-	joined    bool          // it founded, or the store says that it joined
-	unsigned  *Unsure       // the marker says that this device may have signed more than is held; nil: it does not
-	lastSeq   uint64        // while unsigned: up to which seq this home knows that it signed
+	after     []func(error)    // to call when what was handled is durable
+	broken    error            // the store failed: nothing more is taken or written
+	begun     bool             // the next commit has something to finish
+	snapshot  int              // records the cached fold covers
+	stored    []record.ID      // anchors in the store
+	joined    bool             // it founded, or the store says that it joined
+	unsigned  *Unsure          // the marker says that this device may have signed more than is held; nil: it does not
+	lastSeq   uint64           // while unsigned: up to which seq this home knows that it signed
+	fork      []*record.Record // the proof that this device signed two records in one slot, hollow; nil: there is none
 	cards     map[record.Key]Card
 	told      []Event
 	shutOut   string // who last closed the door on this node, and why; "" once somebody let it in
@@ -116,6 +117,9 @@ func Open(cfg Config) (*Node, error) {
 		cards: map[record.Key]Card{}, followers: map[chan struct{}]struct{}{},
 	}
 	if err := n.restore(); err != nil {
+		return nil, err
+	}
+	if err := n.readFork(); err != nil {
 		return nil, err
 	}
 	rc, err := n.replicaConfig()

@@ -22,6 +22,7 @@ type Trouble struct {
 // Signed is a record as its author signed it, and what became of it.
 type Signed struct {
 	*record.Record
+	Held    bool   // false: a peer showed it, hollow, and this node does not hold it
 	Batch   int    // of the minutes, see minutes.Place; 0: not in them yet
 	Problem string // why it has no effect; "": it has
 }
@@ -31,7 +32,7 @@ type Signed struct {
 func (n *Node) Troubles(ctx context.Context) (found []Trouble, of int, err error) {
 	err = n.ask(ctx, func() {
 		var all []coop.Trouble
-		all, of = n.coop.Troubles()
+		all, of = n.troubles()
 		for _, t := range all {
 			found = append(found, n.trouble(t))
 		}
@@ -39,9 +40,18 @@ func (n *Node) Troubles(ctx context.Context) (found []Trouble, of int, err error
 	return found, of, err
 }
 
+func (n *Node) troubles() (found []coop.Trouble, of int) {
+	found, of = n.coop.Troubles()
+	if own, ok := n.ownFork(); ok {
+		return append([]coop.Trouble{own}, found...), of + 1
+	}
+	return found, of
+}
+
 func (n *Node) trouble(t coop.Trouble) Trouble {
-	ref, _ := n.coop.History().Find(t.ID)
-	return Trouble{Trouble: t, Time: time.UnixMilli(n.coop.History().At(ref).Time), Minuted: n.coop.Minutes().Minuted(ref)}
+	r, _ := n.shown(t.ID)
+	ref, held := n.coop.History().Find(t.ID)
+	return Trouble{Trouble: t, Time: time.UnixMilli(r.Time), Minuted: held && n.coop.Minutes().Minuted(ref)}
 }
 
 // Trouble returns one trouble, by the beginning of its id, with the signed
@@ -52,7 +62,7 @@ func (n *Node) Trouble(ctx context.Context, typed string) (found Trouble, err er
 		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a trouble: type at least %d characters of it", typed, minPrefix)}
 	}
 	asked := n.ask(ctx, func() {
-		all, _ := n.coop.Troubles()
+		all, _ := n.troubles()
 		count := 0
 		for _, t := range all {
 			// One record may be trouble in two ways: the first tells of it.
@@ -79,9 +89,14 @@ func (n *Node) Trouble(ctx context.Context, typed string) (found Trouble, err er
 func (n *Node) signed(ids []record.ID) (all []Signed) {
 	problems := n.coop.State().Problems()
 	for _, id := range ids {
-		ref, _ := n.coop.History().Find(id)
-		p, _ := problems.Get(id)
-		all = append(all, Signed{n.load(ref), n.coop.Place(ref), p.Reason})
+		r, held := n.shown(id)
+		out := Signed{Record: r, Held: held}
+		if held {
+			ref, _ := n.coop.History().Find(id)
+			p, _ := problems.Get(id)
+			out.Batch, out.Problem = n.coop.Place(ref), p.Reason
+		}
+		all = append(all, out)
 	}
 	return all
 }

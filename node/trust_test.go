@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"coop/crdt/coop"
 	"coop/crdt/listing"
 	"coop/crdt/member"
 	"coop/crdt/record"
@@ -202,5 +203,68 @@ func TestGossipOfAStranger(t *testing.T) {
 	pass, err := ana.Gossip(1<<40, []*record.Record{r})
 	if after := ana.See().State.Records; pass || err != nil || after != before {
 		t.Errorf("passed on: %v, %v; %d records were taken", pass, err, after-before)
+	}
+}
+
+// TestForkShown: a copy of a home that was used beside another learns at a closed
+// door that its device forked, shows that, signs nothing more, and knows it at the
+// next start.
+func TestForkShown(t *testing.T) {
+	street, ana, others := willow(t, false, "Bo")
+	bo := others[0]
+	dir, before, after := filepath.Dir(bo.Home.StoreDir()), filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "after")
+	bo.Close()
+	putBack(t, before, dir)
+	bo.Reopen()
+	if err := pears(t, bo); err != nil {
+		t.Fatal(err)
+	}
+	street.Meet(ana, bo)
+	nodetest.AwaitSame(ana, bo)
+	bo.Close()
+	putBack(t, after, dir)
+
+	putBack(t, dir, before)
+	bo.Reopen()
+	if err := errors.Join(bo.TrustHome(t.Context()), pears(t, bo)); err != nil {
+		t.Fatal(err)
+	}
+	street.Meet(ana, bo)
+	ana.Await("Ana holds the fork", func(node.View) bool {
+		_, of, err := ana.Troubles(t.Context())
+		return err == nil && of == 1
+	})
+	bo.Close()
+
+	putBack(t, dir, after)
+	bo.Reopen()
+	if _, of, err := bo.Troubles(t.Context()); err != nil || of > 0 {
+		t.Fatalf("before it meets anybody the first copy shows trouble, or %v", err)
+	}
+	street.Meet(ana, bo)
+	for _, when := range []string{"told", "started again"} {
+		bo.Await("it knows that its device forked", func(v node.View) bool {
+			return v.Broken != nil && strings.Contains(v.Broken.Error(), "signed two records in one slot")
+		})
+		var refused *node.Refused
+		if err := pears(t, bo); !errors.As(err, &refused) {
+			t.Errorf("%s: it writes, or says %v", when, err)
+		}
+		if err := bo.TrustHome(t.Context()); !errors.As(err, &refused) {
+			t.Errorf("%s: it can be trusted, or says %v", when, err)
+		}
+		found, of, err := bo.Troubles(t.Context())
+		if err != nil || of != 1 || len(found) != 1 || found[0].Kind != coop.TroubleFork {
+			t.Fatalf("%s: the trouble shown is %v of %d, %v", when, found, of, err)
+		}
+		shown := must[node.Trouble](t)(bo.Trouble(t.Context(), found[0].ID.String()))
+		if len(shown.Signed) != 2 || shown.Signed[0].Seq != shown.Signed[1].Seq || shown.Signed[0].ID == shown.Signed[1].ID {
+			t.Errorf("%s: the records shown are no fork", when)
+		}
+		if shown.Signed[1].Held || !shown.Signed[1].Hollow {
+			t.Errorf("%s: the record that is not here is shown as if it were", when)
+		}
+		bo.Close()
+		bo.Reopen()
 	}
 }

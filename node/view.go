@@ -70,7 +70,11 @@ func (n *Node) view() View {
 	if n.network != nil {
 		v.Addrs = n.network.Addrs()
 	}
-	if v.Broken == nil && n.unsigned != nil {
+	switch {
+	case v.Broken != nil:
+	case n.fork != nil:
+		v.Broken = n.forked()
+	case n.unsigned != nil:
 		v.Broken = n.unsigned
 	}
 	if n.coop.History().Len() > 0 {

@@ -99,6 +99,9 @@ func (n *Node) author() (author, error) {
 	if !n.replica.Joined() || n.coop.History().Len() == 0 {
 		return author{}, ErrNotAdmitted
 	}
+	if err := n.forked(); err != nil {
+		return author{}, &Refused{err.Error()}
+	}
 	if n.unsigned != nil {
 		return author{}, n.unsigned
 	}

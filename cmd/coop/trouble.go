@@ -80,6 +80,9 @@ func (t *terminal) trouble(r api.Trouble) {
 		if s.Problem != "" {
 			effect = "has no effect: " + s.Problem
 		}
+		if !s.Held {
+			state, effect = "not held here: a peer that closed the door showed that it was signed", "not known here"
+		}
 		fmt.Fprintf(t.out, "\n%s\n", s.ID)
 		t.fields("says", s.Says, "signed by", fmt.Sprintf("%s's %s, as its record %d, at %s by its clock", s.Member, s.Device, s.Seq, t.when(s.Time)),
 			"stands", state, "effect", effect, "key", s.Key.String(), "signature", base64.StdEncoding.EncodeToString(s.Signature))

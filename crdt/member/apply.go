@@ -209,7 +209,7 @@ func (s *State) free(device record.Key) error {
 		return fmt.Errorf("the device %s was added before, as %s's: make a new device key", device.Short(), m.Name)
 	}
 	if d, _ := s.Strangers.Get(device); d.Forked {
-		return s.forked(d)
+		return s.Forked(d)
 	}
 	return nil
 }

@@ -215,7 +215,7 @@ func (s *State) Author(device record.Key) (Member, error) {
 	case d.Revoked:
 		return Member{}, fmt.Errorf("%s's device %s was revoked: go on with another device", m.Name, d.label())
 	case d.Forked:
-		return Member{}, s.forked(d)
+		return Member{}, s.Forked(d)
 	}
 	return m, nil
 }
@@ -269,7 +269,8 @@ func (d Device) label() string {
 	return fmt.Sprintf("%q", d.Name)
 }
 
-func (s *State) forked(d Device) error {
+// Forked says that a device signed two records in one slot, in words for people.
+func (s *State) Forked(d Device) error {
 	owner, ok := s.Members.Get(d.Member)
 	if !ok {
 		owner.Name = "a stranger"
@@ -304,7 +305,7 @@ func (s *State) Advance(id record.ID, device record.Key, seq uint64) error {
 		t.Put(device, d)
 		s.Removals++
 	}
-	return s.forked(d)
+	return s.Forked(d)
 }
 
 // IsTeller reports whether one of the person's devices has a teller's seat.

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -351,7 +352,82 @@ func TestForked(t *testing.T) {
 		if a.Device != bo.device() || b.Device != bo.device() || a.Seq != b.Seq || a.ID == b.ID {
 			t.Errorf("%s: the evidence proves nothing: %v %v", name, a.Header, b.Header)
 		}
+		if len(bo.heard(replica.EventForked)) == 0 {
+			t.Errorf("%s: Bo's node does not believe the proof", name)
+		}
+		bo.events = nil
 		l = w.dial(ana, bo)
+	}
+}
+
+// TestAccused: a node signs nothing more once it was shown two records of its own
+// device in one slot. Less than that proves nothing.
+func TestAccused(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	before := bo.writeAny("note", nil)
+	signs := func(n *node, what string) *record.Record { return n.chain().next("note", []byte(what)) }
+	first, second := signs(bo, "one"), signs(bo, "two")
+	forged := *second.Erase()
+	forged.Sig[0] ^= 1
+	for _, c := range []struct {
+		name     string
+		evidence []*record.Record
+		proves   bool
+	}{
+		{"nothing", nil, false},
+		{"one record", []*record.Record{first}, false},
+		{"one record twice", []*record.Record{first, first}, false},
+		{"two slots", []*record.Record{before, first}, false},
+		{"a signature that is not its own", []*record.Record{first, &forged}, false},
+		{"two records of another device", []*record.Record{signs(ana, "one"), signs(ana, "two")}, false},
+		{"two records in one slot", []*record.Record{first, second}, true},
+	} {
+		p := w.call(bo, c.name, true).enter(ana.key)
+		bye := wire.Bye{Reason: "go"}
+		for _, r := range c.evidence {
+			bye.Evidence = append(bye.Evidence, r.Erase().Encode())
+		}
+		p.say(bye)
+		if got := len(bo.heard(replica.EventForked)) > 0; got != c.proves {
+			t.Errorf("%s: believed %v", c.name, got)
+		}
+		_, err := bo.r.Write(bo.now(), "note", nil)
+		if (err != nil) != c.proves || err != nil && !strings.Contains(err.Error(), "two records in one slot") {
+			t.Errorf("%s: then Bo writes: %v", c.name, err)
+		}
+		bo.commit()
+	}
+	bo.start()
+	bo.r.Unlock(bo.key)
+	if _, err := bo.r.Write(bo.now(), "note", nil); err == nil {
+		t.Error("after a restart Bo's device signs again")
+	}
+}
+
+// TestPutOutWhilePulling: who is put out while its pull is answered gets the
+// answer. So both copies of a home come to hold both records, and see who signed
+// what.
+func TestPutOutWhilePulling(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	bo.writeAny("note", nil)
+	twin := bo.chain()
+	bo.writeAny("note", []byte("one"))
+	w.pass(3 * time.Second)
+	p := w.call(ana, "twin", true).enter(bo.key)
+	other := twin.next("note", []byte("other"))
+	if said := p.say(wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{other.ID}}); kinds(said) != "probe" {
+		t.Fatalf("Ana answers %s", kinds(said))
+	}
+	said := p.say(records(other))
+	if kinds(said) != "records end bye" || !p.closed {
+		t.Fatalf("Ana says %s to who forked while it pulled", kinds(said))
+	}
+	if got := said[0].(wire.Records).Records; !slices.ContainsFunc(got, func(r *record.Record) bool { return r.Device == bo.device() && r.ID != other.ID }) {
+		t.Error("the record of the other copy is not in the answer")
 	}
 }
 

@@ -44,6 +44,7 @@ type node struct {
 	leader    record.ID // that the invite names; a newcomer's
 	skew      time.Duration
 	joined    bool // it has joined, and keeps that on its disk
+	accused   bool // it was shown that its device forked, and keeps that too
 
 	disk      []*record.Record
 	coop      *coop.Coop
@@ -118,7 +119,7 @@ func (n *node) now() time.Time { return n.w.now.Add(n.skew) }
 
 func (n *node) config() replica.Config {
 	cfg := replica.Config{
-		Coop: n.coop, Key: n.key, Device: n.device(), Transport: n.transport, Secret: n.secret, Card: n.card, Agent: "test",
+		Coop: n.coop, Key: n.key, Forked: n.accused, Device: n.device(), Transport: n.transport, Secret: n.secret, Card: n.card, Agent: "test",
 		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
 		Random:  rand.New(rand.NewChaCha8(seedOf(n.name))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.coop, n.transport)),
@@ -166,6 +167,7 @@ func (n *node) commit() {
 	n.joined = n.joined || n.r.Joined()
 	n.published = append(n.published, out.Gossip...)
 	n.events = append(n.events, out.Events...)
+	n.accused = n.accused || len(n.heard(replica.EventForked)) > 0
 	for _, id := range out.Ready {
 		n.ready[id] = true
 	}

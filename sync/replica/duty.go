@@ -69,10 +69,10 @@ func (r *Replica) settle(now time.Time) {
 		}
 		r.reviewDoors()
 	}
-	if r.cfg.Key != nil && r.joined && r.addsItself() {
+	if r.signs() && r.joined && r.addsItself() {
 		r.writeDuty(now, member.KindDeviceAdd, r.cfg.Card)
 	}
-	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
+	if !r.signs() || !r.joined || !r.coop.Stands(r.cfg.Device) {
 		// Nothing can be written now, so nothing is due: a time left standing
 		// would have the driver tick for ever.
 		r.duty.covers, r.duty.planned, r.duty.ackAt, r.duty.pollAt = nil, 0, time.Time{}, time.Time{}
@@ -261,7 +261,7 @@ func (r *Replica) wait(s *session, reason string) {
 
 // admits reports whether this node admits a card without asking its person.
 func (r *Replica) admits(now time.Time, card member.Card) bool {
-	if r.cfg.Key == nil || !r.joined || !r.coop.Stands(r.cfg.Device) {
+	if !r.signs() || !r.joined || !r.coop.Stands(r.cfg.Device) {
 		return false
 	}
 	people := r.coop.People()
@@ -310,7 +310,7 @@ func (r *Replica) reviewDoors() {
 		case s.stage == stageDoor && !s.welcomed && r.coop.Stands(s.device):
 			r.letIn(s)
 		case s.stage >= stageDoor && s.welcomed && r.coop.Introduced(s.device) && !r.coop.Stands(s.device):
-			r.turnAway(s, r.whyOut(s.device))
+			r.putOut(s)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (w *random) any() *node { return w.nodes[w.IntN(len(w.nodes))] }
 
 // inside reports whether a node may write.
 func (w *random) inside(n *node) bool {
-	return n.r.Joined() && n.coop.History().Len() > 0 && n.coop.Stands(n.device()) && n.coop.People().Stands(n.device()) && !w.locked[n]
+	return n.r.Joined() && n.coop.History().Len() > 0 && n.coop.Stands(n.device()) && n.coop.People().Stands(n.device()) && !w.locked[n] && !n.accused
 }
 
 func (w *random) step() {

@@ -53,6 +53,7 @@ type Config struct {
 	Coop      *coop.Coop
 	Load      func(history.Ref) (*record.Record, error) // a stored record, with its body
 	Key       *record.Private                           // the device's key; nil while it is locked: nothing is written
+	Forked    bool                                      // a peer proved that the device forked: nothing is ever written
 	Transport []byte                                    // this node's own transport identity, as its peers see it
 	Secret    [32]byte                                  // the network secret
 	Card      []byte                                    // what a newcomer shows: a join or recovery card, a device request, or a device card of its own; nil otherwise
@@ -96,6 +97,7 @@ const (
 	EventDuty                            // this node could not write what it owes
 	EventGap                             // a peer answered a pull with records whose past it left out
 	EventGarbage                         // a peer sent what is no message, or a record nobody may take
+	EventForked                          // a peer proved that this device signed two records in one slot: it signs no more
 )
 
 // Event is something a person or a log should be told.
@@ -103,9 +105,10 @@ type Event struct {
 	Kind    EventKind
 	Session SessionID
 	Device  record.Key
-	Count   int    // of records, where that says something
-	Card    []byte // with EventCard
-	Theirs  bool   // with EventDoorClosed: it is the peer's door
+	Count   int               // of records, where that says something
+	Card    []byte            // with EventCard
+	Theirs  bool              // with EventDoorClosed: it is the peer's door
+	Proof   [2]*record.Record // with EventForked: both, hollow
 	Text    string
 }
 
@@ -153,8 +156,11 @@ func (r *Replica) Coop() *coop.Coop { return r.coop }
 // for a newcomer that does not yet hold what its invite names.
 func (r *Replica) Joined() bool { return r.joined }
 
-// Unlock gives the replica its device's key.
+// Unlock gives the replica its device's key; nil takes it away.
 func (r *Replica) Unlock(key *record.Private) { r.cfg.Key = key }
+
+// signs reports whether this node can sign now.
+func (r *Replica) signs() bool { return r.cfg.Key != nil && !r.cfg.Forked }
 
 // Load returns an admitted record with its body.
 func (r *Replica) Load(ref history.Ref) (*record.Record, error) {
@@ -211,6 +217,8 @@ func (LockedError) Error() string { return "this device is locked: unlock it to 
 func (r *Replica) header(now time.Time, kind string) (record.Header, error) {
 	h := r.coop.History()
 	switch {
+	case r.cfg.Forked:
+		return record.Header{}, &forkedError{}
 	case r.cfg.Key == nil:
 		return record.Header{}, LockedError{}
 	case !r.joined:

@@ -51,6 +51,7 @@ type session struct {
 	welcome  bool // it let us in
 
 	outbox  []wire.Message
+	bye     *wire.Bye     // the last word, once the door is closed
 	serving []history.Ref // what is still to be sent of the answer to its pull
 	answer  bool          // an answer is being sent
 	asked   *wire.Pull    // its pull, while we wait for have
@@ -98,12 +99,19 @@ func (r *Replica) forget(s *session) {
 
 // bye closes the door on a peer.
 func (r *Replica) bye(s *session, reason string, evidence ...[]byte) {
+	s.answer, s.serving = false, nil
+	r.part(s, reason, evidence...)
+}
+
+// part closes the door on a peer once what is being sent in answer to its pull is
+// sent.
+func (r *Replica) part(s *session, reason string, evidence ...[]byte) {
 	r.endPull(s)
 	if len(reason) > wire.MaxReasonLen {
 		reason = strings.ToValidUTF8(reason[:wire.MaxReasonLen], "")
 	}
 	if s.stage > stageShow || s.stage == stageShow && s.welcomed {
-		r.send(s, wire.Bye{Reason: reason, Evidence: evidence})
+		s.bye = &wire.Bye{Reason: reason, Evidence: evidence}
 	}
 	r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Text: reason})
 	r.out.Ready = append(r.out.Ready, s.id)
@@ -124,19 +132,18 @@ func (r *Replica) Next(id SessionID) (wire.Message, bool) {
 	if len(s.outbox) > 0 {
 		m := s.outbox[0]
 		s.outbox = s.outbox[1:]
-		if s.stage == -1 && len(s.outbox) == 0 {
-			r.forget(s)
-		}
 		return m, true
-	}
-	if s.stage == -1 {
-		r.forget(s)
-		return nil, false
 	}
 	m, err := r.nextRecords(s)
 	if err != nil {
 		r.bye(s, "this node cannot read its own store")
 		return r.Next(s.id)
+	}
+	if m == nil && s.stage == -1 {
+		r.forget(s)
+		if s.bye != nil {
+			return *s.bye, true
+		}
 	}
 	return m, m != nil
 }
@@ -178,13 +185,18 @@ func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
 }
 
 // turnAway closes the door on a peer, with the evidence if it forked.
-func (r *Replica) turnAway(s *session, why error) {
-	var forked *forkedError
-	if errors.As(why, &forked) {
-		r.bye(s, why.Error(), forked.evidence...)
-		return
+func (r *Replica) turnAway(s *session, why error) { r.bye(s, why.Error(), evidence(why)...) }
+
+// putOut closes the door on a peer that was let in and stands no longer. What it
+// pulls it still gets: that is how its person comes to see why, where no reason
+// of a few words says it.
+func (r *Replica) putOut(s *session) {
+	if s.asked != nil {
+		known, _ := r.known(s.asked.Tips)
+		r.serve(s, r.coop.History().Beyond(known))
 	}
-	r.bye(s, why.Error())
+	why := r.whyOut(s.device)
+	r.part(s, why.Error(), evidence(why)...)
 }
 
 // Garbage tells the replica that a peer sent what is no message, or a record
@@ -221,6 +233,7 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 	case wire.Bye:
 		r.endPull(s)
 		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Theirs: true, Text: m.Reason})
+		r.accused(s, m.Evidence)
 		s.stage = -1
 		r.out.Close = append(r.out.Close, s.id)
 		return nil
@@ -326,6 +339,36 @@ type forkedError struct{ evidence [][]byte }
 
 func (e *forkedError) Error() string {
 	return "this device signed two records in one slot: use another device"
+}
+
+func evidence(why error) [][]byte {
+	var forked *forkedError
+	if errors.As(why, &forked) {
+		return forked.evidence
+	}
+	return nil
+}
+
+// accused looks at the evidence with which a peer closed the door. If it proves
+// that this node's own device forked, here or where a copy of its key is, nothing
+// is signed here any more: it would have no effect.
+func (r *Replica) accused(s *session, evidence [][]byte) {
+	if len(evidence) != 2 {
+		return
+	}
+	var proof [2]*record.Record
+	for i, b := range evidence {
+		rec, err := record.Decode(b)
+		if err != nil || rec.Device != r.cfg.Device || rec.CoopID() != r.coopID() || rec.Verify() != nil {
+			return
+		}
+		proof[i] = rec
+	}
+	if proof[0].Seq != proof[1].Seq || proof[0].ID == proof[1].ID {
+		return
+	}
+	r.cfg.Forked = true
+	r.event(Event{Kind: EventForked, Session: s.id, Device: s.device, Proof: proof})
 }
 
 // handleShow decides whether the peer may come in.

@@ -258,7 +258,7 @@ func (k *checks) complaint(n *Node, e replica.Event) {
 // covers reports whether a node could cover what it said in the last minute. One
 // that could not, or is out, may say more than others may take.
 func (n *Node) covers() bool {
-	return n.whole() && !n.locked && n.w.now.Sub(n.mute) > time.Minute && n.coop.Stands(n.device())
+	return n.whole() && !n.locked && !n.forked && n.w.now.Sub(n.mute) > time.Minute && n.coop.Stands(n.device())
 }
 
 // members returns the honest nodes whose device stands for the first node. One
@@ -292,7 +292,7 @@ func (w *World) agreed() error {
 			want = first.Digest() // which is dear
 		}
 		if n != w.nodes[0] && n.coop.State().Digest() != want {
-			return fmt.Errorf("nodes 0 and %d hold the same records and show another state", n.no)
+			w.fail(RuleStates, "nodes 0 and %d hold the same records and show another state", n.no)
 		}
 	}
 	return nil

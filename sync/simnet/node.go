@@ -57,6 +57,7 @@ type Node struct {
 	up      bool
 	locked  bool      // its device does not sign: its disk is older than the marker, or it stalls
 	mute    time.Time // when it last was locked
+	forked  bool      // it was shown that its device forked
 	asleep  bool
 	coop    *coop.Coop
 	replica *replica.Replica
@@ -152,7 +153,7 @@ func (n *Node) start() {
 		key = nil
 	}
 	cfg := replica.Config{
-		Coop: n.coop, Key: key, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
+		Coop: n.coop, Key: key, Forked: n.forked, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
 		Load:  n.read,
 		Stage: n.stage, StagedMost: stagedMost,
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
@@ -438,6 +439,10 @@ func (n *Node) event(e replica.Event) {
 		n.w.after(n.between(0, 5*time.Second), func() { n.w.happen(n.name+" sees a card", func() { n.w.cardShown(n, e.Card) }) })
 	case replica.EventDropped:
 		n.w.Stats.Dropped += e.Count
+	case replica.EventForked:
+		if n.forked = true; n.honest {
+			n.w.fail(RuleForks, "%s is shown that it did", n.name)
+		}
 	case replica.EventDoorClosed, replica.EventDuty, replica.EventGap, replica.EventTooNew:
 		n.w.check.complaint(n, e)
 	}
@@ -445,7 +450,7 @@ func (n *Node) event(e replica.Event) {
 
 // write signs something as a person's node does: only what the rules allow now.
 func (n *Node) write(kind string, body []byte) record.ID {
-	if !n.up || n.locked || !n.replica.Joined() || n.coop.History().Len() == 0 || !n.coop.Stands(n.device()) {
+	if !n.up || n.locked || n.forked || !n.replica.Joined() || n.coop.History().Len() == 0 || !n.coop.Stands(n.device()) {
 		return record.ID{}
 	}
 	if err := n.permit(kind, body); err != nil {

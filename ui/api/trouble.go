@@ -51,6 +51,7 @@ type (
 		Key       record.Key `json:"key"`
 		Seq       uint64     `json:"seq"`
 		Time      time.Time  `json:"time"`
+		Held      bool       `json:"held"`  // false: a peer showed it to this node, without its body, as proof
 		Batch     int        `json:"batch"` // of the minutes; 0: not in them yet
 		Says      string     `json:"says"`
 		Problem   string     `json:"problem,omitempty"`
@@ -163,7 +164,7 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 
 func (v shown) signed(s node.Signed) Signed {
 	out := Signed{
-		ID: s.ID, Kind: s.Kind, Key: s.Record.Device, Seq: s.Seq, Time: time.UnixMilli(s.Record.Time).UTC(), Batch: s.Batch,
+		ID: s.ID, Kind: s.Kind, Key: s.Record.Device, Seq: s.Seq, Time: time.UnixMilli(s.Record.Time).UTC(), Held: s.Held, Batch: s.Batch,
 		Says: v.says(s.Record), Problem: s.Problem, Header: s.Raw, Signature: s.Sig[:], Body: s.Body,
 	}
 	out.Member, out.Device = v.deviceOf(s.Record.Device)
@@ -172,6 +173,9 @@ func (v shown) signed(s node.Signed) Signed {
 
 // says says in words what a record does, or wants to do.
 func (v shown) says(r *record.Record) string {
+	if r.Hollow {
+		return "is a " + r.Kind + ": what it says is not here"
+	}
 	subject, _, _ := strings.Cut(r.Kind, "/")
 	if words := map[string]func(*record.Record) string{
 		"ledger": v.saysOfMoney, "proposal": v.saysOfDecision, "vote": v.saysOfDecision,

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"errors"
+	"slices"
+
+	"coop/crdt/coop"
+	"coop/crdt/record"
+)
+
+// forkName is where the store keeps the proof that this device signed two records
+// in one slot: a peer that closed the door for that showed it. The two may never
+// come here as records, for nobody gives a forked device any; what it signs has no
+// effect all the same, so it signs nothing more.
+const forkName = "fork"
+
+// keepFork keeps the proof. The replica has checked it.
+func (n *Node) keepFork(proof [2]*record.Record) {
+	n.fork, n.unsigned = proof[:], nil
+	if err := n.cfg.Store.SetSmall(forkName, record.Marshal([][]byte{proof[0].Encode(), proof[1].Encode()})); err != nil {
+		n.cfg.Log.Warn("the proof that this device forked was not kept", "error", err)
+	}
+	n.say(n.forked().Error())
+}
+
+// readFork reads the proof, if there is one.
+func (n *Node) readFork() error {
+	b, err := n.cfg.Store.Small(forkName)
+	if err != nil || b == nil {
+		return err
+	}
+	var encoded [][]byte
+	if err := record.Unmarshal(b, &encoded); err != nil {
+		return err
+	}
+	for _, b := range encoded {
+		r, err := record.Decode(b)
+		if err != nil {
+			return err
+		}
+		n.fork = append(n.fork, r)
+	}
+	return nil
+}
+
+// forked says why this device never signs again, or nil.
+func (n *Node) forked() error {
+	if n.fork == nil {
+		return nil
+	}
+	if n.coop.History().Len() > 0 {
+		people := n.coop.People()
+		if d, ok := people.Devices.Get(n.cfg.Home.Device().Public()); ok {
+			return people.Forked(d)
+		}
+	}
+	return errors.New("this device signed two records in one slot: go on with another device")
+}
+
+// ownFork is the trouble that the proof shows. If both records are held it is
+// among what the co-op knows.
+func (n *Node) ownFork() (coop.Trouble, bool) {
+	device := n.cfg.Home.Device().Public()
+	if _, _, held := n.coop.History().Fork(device); held || n.fork == nil {
+		return coop.Trouble{}, false
+	}
+	d, _ := n.coop.People().Devices.Get(device)
+	a, b := n.fork[0].ID, n.fork[1].ID
+	if _, held := n.coop.History().Find(b); held {
+		a, b = b, a
+	}
+	return coop.Trouble{ID: b, Kind: coop.TroubleFork, Device: device, Person: d.Member, Evidence: []record.ID{a, b}}, true
+}
+
+// shown returns a record that is held, or that the proof shows.
+func (n *Node) shown(id record.ID) (r *record.Record, held bool) {
+	if ref, ok := n.coop.History().Find(id); ok {
+		return n.load(ref), true
+	}
+	i := slices.IndexFunc(n.fork, func(r *record.Record) bool { return r.ID == id })
+	return n.fork[i], false
+}
