@@ -61,7 +61,7 @@ func (n *Node) forked() error {
 // among what the co-op knows.
 func (n *Node) ownFork() (coop.Trouble, bool) {
 	device := n.cfg.Home.Device().Public()
-	if _, _, held := n.coop.History().Fork(device); held || n.fork == nil {
+	if _, _, held := n.coop.History().Fork(device); held || n.fork == nil || n.coop.History().Len() == 0 {
 		return coop.Trouble{}, false
 	}
 	d, _ := n.coop.People().Devices.Get(device)

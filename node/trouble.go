@@ -49,9 +49,12 @@ func (n *Node) troubles() (found []coop.Trouble, of int) {
 }
 
 func (n *Node) trouble(t coop.Trouble) Trouble {
-	r, _ := n.shown(t.ID)
 	ref, held := n.coop.History().Find(t.ID)
-	return Trouble{Trouble: t, Time: time.UnixMilli(r.Time), Minuted: held && n.coop.Minutes().Minuted(ref)}
+	if !held {
+		r, _ := n.shown(t.ID)
+		return Trouble{Trouble: t, Time: time.UnixMilli(r.Time)}
+	}
+	return Trouble{Trouble: t, Time: time.UnixMilli(n.coop.History().At(ref).Time), Minuted: n.coop.Minutes().Minuted(ref)}
 }
 
 // Trouble returns one trouble, by the beginning of its id, with the signed
