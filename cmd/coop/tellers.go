@@ -89,11 +89,15 @@ func tellersReplaceCmd(t *terminal) *cobra.Command {
 			if _, err := os.Lstat(a[0]); err == nil {
 				return usage("%s exists: choose another name", a[0])
 			}
+			if !force && !t.running() {
+				// Only a node that runs can look whether the tellers are there.
+				return &api.Error{Code: api.CodeUnavailable, Message: "no node runs on this home, so it is not known whether the tellers can be reached", Hint: "start it with `coop up`, give it a minute to find them, and say this again; if you know that they are gone: --force"}
+			}
 			return t.sign(c.Context(), a[0], "/v1/tellers/replace", api.ReplaceIn{Tellers: a[1:], Force: force, Again: again})
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "you mean it, and sign it")
-	c.Flags().BoolVar(&force, "force", false, "although the tellers can be reached: they are in the hands of others")
+	c.Flags().BoolVar(&force, "force", false, "although the tellers can be reached, or no node runs that could look: they are gone, or in the hands of others")
 	againFlag(c, &again)
 	return c
 }
