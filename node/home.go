@@ -18,6 +18,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node/keys"
+	"coop/node/store"
 	"coop/sync/replica"
 )
 
@@ -107,76 +108,6 @@ func deviceName(name string) string {
 	return "computer"
 }
 
-// JoinAs is what a person types to join.
-type JoinAs struct {
-	Code   string
-	As     string // their name; of a code for another computer of theirs, or with Words, that of the computer
-	Device string // the name of this computer; "": its host name
-	Words  string // of somebody who is in the co-op and has no other computer; "" otherwise
-	Kept   string // words that a newcomer has already: if the co-op awaits them, their account is theirs
-}
-
-// Join prepares an empty home to join with an invite: its keys and the card it
-// will show. It returns the words of a new root key; who has words already, or
-// another computer, gets none.
-func Join(home *keys.Home, in JoinAs, now time.Time) (words string, err error) {
-	invite, err := member.ParseInvite(in.Code)
-	if err != nil {
-		return "", invalid("%v", err)
-	}
-	if invite.Expires != 0 && now.UnixMilli() > invite.Expires {
-		return "", &Refused{fmt.Sprintf("this invite to %s ended on %s: ask for a new one", invite.CoopName, time.UnixMilli(invite.Expires).Format("2 January 2006"))}
-	}
-	key := record.NewPrivate(random32())
-	secrets := keys.Secrets{Coop: invite.Coop, Device: key.Seed(), Transport: random32(), Network: invite.Secret, Invite: invite.String()}
-	switch {
-	case in.Kept != "" && (invite.ForDevice() || invite.ForRecovery()):
-		return "", invalid("this code is for somebody who is in %s already: join with nothing but the code and --as", invite.CoopName)
-	case in.Words != "":
-		secrets.Card, secrets.Words, err = ownCard(invite, in, key)
-	case invite.ForDevice():
-		var req member.DeviceRequest
-		req, err = member.NewDeviceRequest(invite, in.As, key)
-		secrets.Card = req.Encode()
-	default:
-		phrase := keys.NewPhrase()
-		words = phrase.String()
-		if in.Kept != "" {
-			if phrase, err = keys.ParsePhrase(in.Kept); err != nil {
-				return "", invalid("%v", err)
-			}
-			words = ""
-		}
-		terms := member.CardTerms{Coop: invite.Coop, Name: in.As, DeviceName: deviceName(in.Device), Agreement: invite.Agreement}
-		var card member.Card
-		if terms.Recovers = invite.Member; invite.ForRecovery() {
-			card, err = member.NewRecoveryCard(terms, phrase.Root(), key)
-		} else {
-			card, err = member.NewCard(terms, invite.Key(), phrase.Root(), key)
-		}
-		secrets.Card, secrets.Words = card.Encode(), phrase.String()
-	}
-	if err != nil {
-		return "", invalid("%v", err)
-	}
-	return words, home.Create(secrets)
-}
-
-// ownCard signs the card with which a computer adds itself, by the words of its
-// person. They stay on it, as on a first computer.
-func ownCard(invite member.Invite, in JoinAs, key *record.Private) (card []byte, words string, err error) {
-	phrase, err := keys.ParsePhrase(in.Words)
-	if err != nil {
-		return nil, "", err
-	}
-	root := phrase.Root()
-	if invite.ForDevice() && invite.Root != root.Public() {
-		return nil, "", errors.New("the code is for a computer of somebody else than these 24 words")
-	}
-	c, err := member.SignDeviceCard(member.DeviceTerms{Coop: invite.Coop, Name: in.As}, root, key)
-	return c.Encode(), phrase.String(), err
-}
-
 // replicaConfig says who this node is.
 func (n *Node) replicaConfig() (replica.Config, error) {
 	home := n.cfg.Home
@@ -188,7 +119,7 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
 	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
-	invite, err := n.invited()
+	invite, err := invited(home, n.cfg.Store)
 	if n.joined = invite == nil; !n.joined {
 		own, notOwn := member.ParseDeviceCard(c.Card)
 		c.Joined = func(held *coop.Coop) bool {
@@ -200,12 +131,12 @@ func (n *Node) replicaConfig() (replica.Config, error) {
 
 // invited returns the invite of a newcomer; nil of a home that has joined, or
 // whose person founded.
-func (n *Node) invited() (*member.Invite, error) {
-	code := n.cfg.Home.Secrets().Invite
+func invited(home *keys.Home, s *store.Store) (*member.Invite, error) {
+	code := home.Secrets().Invite
 	if code == "" {
 		return nil, nil
 	}
-	if joined, err := n.cfg.Store.Small(joinedName); joined != nil || err != nil {
+	if joined, err := s.Small(joinedName); joined != nil || err != nil {
 		return nil, err
 	}
 	invite, err := member.ParseInvite(code)
@@ -464,15 +395,18 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventCard:
 		n.card(e)
 	case replica.EventDoorClosed:
-		switch {
-		case !n.replica.Joined():
-			n.say("somebody of the co-op closed the door on this computer: " + e.Text)
-		case e.Theirs:
-			n.shutOut = fmt.Sprintf("%s closed the door on this computer: %s", n.deviceText(e.Device), e.Text)
-			n.say(n.shutOut)
-		default:
+		if !e.Theirs {
 			n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
+			return
 		}
+		who := "somebody of the co-op"
+		if n.replica.Joined() {
+			who = n.deviceText(e.Device)
+		}
+		n.atDoor(door{ShutOut: fmt.Sprintf("%s closed the door on this computer: %s", who, e.Text)})
+		n.say(n.door.ShutOut)
+	case replica.EventWaiting:
+		n.atDoor(door{Waits: e.Text})
 	case replica.EventForked:
 		n.keepFork(e.Proof)
 	case replica.EventTooNew:
@@ -489,7 +423,7 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventGap:
 		n.accuse(fmt.Sprintf("%s sent records and left out what they build on: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventWelcome:
-		n.shutOut = ""
+		n.atDoor(door{})
 		n.remember(e.Session)
 		n.cfg.Log.Debug("connected", "peer", n.deviceText(e.Device))
 	case replica.EventPulled:
@@ -499,6 +433,39 @@ func (n *Node) event(e replica.Event) {
 	default:
 		n.cfg.Log.Debug("replica", "event", e.Kind, "text", e.Text)
 	}
+}
+
+// door is the last word of the doors that this node stood at; zero once it was
+// let in somewhere.
+type door struct {
+	_       struct{} `cbor:",toarray"`
+	Waits   string   // what a newcomer waits for
+	ShutOut string   // who closed the door, and why
+}
+
+const doorName = "door"
+
+// atDoor notes what this node was told at a door. A newcomer keeps it, so that its
+// person can look it up also when no node runs.
+func (n *Node) atDoor(d door) {
+	if d == n.door {
+		return
+	}
+	if n.door = d; n.joined {
+		return
+	}
+	if err := n.cfg.Store.SetSmall(doorName, record.Marshal(d)); err != nil {
+		n.cfg.Log.Warn("what was said at the door is not kept", "error", err)
+	}
+}
+
+// readDoor reads what a newcomer was told before it was stopped.
+func (n *Node) readDoor() error {
+	b, err := n.cfg.Store.Small(doorName)
+	if n.joined || b == nil || err != nil {
+		return err
+	}
+	return record.Unmarshal(b, &n.door)
 }
 
 func (n *Node) deviceText(device record.Key) string {

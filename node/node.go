@@ -92,7 +92,7 @@ type Node struct {
 	fork      []*record.Record // the proof that this device signed two records in one slot, hollow; nil: there is none
 	cards     map[record.Key]Card
 	told      []Event
-	shutOut   string // who last closed the door on this node, and why; "" once somebody let it in
+	door      door
 	followers map[chan struct{}]struct{}
 
 	closing sync.Once
@@ -124,6 +124,9 @@ func Open(cfg Config) (*Node, error) {
 	}
 	rc, err := n.replicaConfig()
 	if err != nil {
+		return nil, err
+	}
+	if err := n.readDoor(); err != nil {
 		return nil, err
 	}
 	n.replica = replica.New(rc)

@@ -12,6 +12,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node"
+	"coop/node/keys"
 	"coop/node/nodetest"
 	"coop/node/store"
 )
@@ -195,6 +196,50 @@ func TestJoinLate(t *testing.T) {
 
 	if _, err := node.Join(bo.Home, node.JoinAs{Code: code, As: "Bo"}, ana.Now()); kind(err) != "refused" {
 		t.Errorf("joining with a code that has ended: got %v", err)
+	}
+}
+
+// TestJoinAgain: who was not let in takes another code and keeps keys, words and
+// name. Was the first code good after all, it is one person who comes.
+func TestJoinAgain(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana")
+	first := must[node.Invited](t)(ana.Invite(t.Context(), 1, time.Hour, false)).Code
+	bo, cleo := nodetest.Join(t, street, first, "Bo"), nodetest.Join(t, street, first, "Cleo")
+	ana.Sleep(2 * time.Hour)
+	street.Meet(ana, bo)
+	bo.Await("a reason to wait", func(v node.View) bool { return strings.Contains(v.Waits, "sponsor") })
+	street.Part(bo)
+	if bo.Reopen(); !strings.Contains(bo.See().Waits, "sponsor") {
+		t.Errorf("after a restart Bo waits for %q", bo.See().Waits)
+	}
+	must[record.ID](t)(ana.Admit(t.Context(), "Bo")) // of which Bo does not hear
+	street.Meet(ana, cleo)
+	cleo.Await("a closed door", func(v node.View) bool { return strings.Contains(v.ShutOut, "used up") })
+
+	second := must[node.Invited](t)(ana.Invite(t.Context(), 2, 0, false)).Code
+	for _, h := range []*nodetest.House{bo, cleo} {
+		device, words := h.See().Device, words(h)
+		if err := h.JoinAgain(second); err != nil {
+			t.Fatal(err)
+		}
+		if v := h.See(); v.Waits != "" || v.ShutOut != "" {
+			t.Errorf("of the first code is left: %q, %q", v.Waits, v.ShutOut)
+		}
+		street.Meet(ana, h)
+		v := h.Await("joined", joined)
+		if v.Me.Name != h.Name || v.Device != device || h.Home.Secrets().Words != words {
+			t.Errorf("%s came as %s, or with other keys", h.Name, v.Me.Name)
+		}
+		if err := h.JoinAgain(second); !errors.Is(err, keys.ErrExists) {
+			t.Errorf("a code for who is in: got %v", err)
+		}
+	}
+	if n := ana.See().State.People.Members.Len(); n != 3 {
+		t.Errorf("%d people, want 3", n)
+	}
+	if err := ana.JoinAgain(second); !errors.Is(err, keys.ErrExists) {
+		t.Errorf("a code for who founded: got %v", err)
 	}
 }
 

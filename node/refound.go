@@ -36,7 +36,7 @@ func ReadOld(home *keys.Home, s *store.Store) (*Old, error) {
 		if err := n.restore(); err != nil {
 			return err
 		}
-		invite, err := n.invited()
+		invite, err := invited(home, s)
 		if err != nil {
 			return err
 		}

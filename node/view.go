@@ -27,6 +27,7 @@ type View struct {
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
 
+	Waits   string // what a newcomer waits for, as it was last told
 	ShutOut string // who closed the door on this node, and why; "": nobody since it was let in
 
 	Tellers       []Teller
@@ -65,7 +66,7 @@ func (n *Node) View(ctx context.Context) (v View, err error) {
 func (n *Node) view() View {
 	v := View{
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
-		Events: slices.Clone(n.told), Broken: n.writable(), ShutOut: n.shutOut,
+		Events: slices.Clone(n.told), Broken: n.writable(), Waits: n.door.Waits, ShutOut: n.door.ShutOut,
 	}
 	if n.network != nil {
 		v.Addrs = n.network.Addrs()

@@ -99,8 +99,8 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 	return nil
 }
 
-// enter fills the home of a newcomer with keys and a card. One who comes from an
-// old co-op keeps name and words.
+// enter fills the home of a newcomer with keys and a card, or gives one that waits
+// another code. Who comes from an old co-op keeps name and words.
 func (t *terminal) enter(in node.JoinAs, old *node.Old) (err error) {
 	if old != nil {
 		in.As = cmp.Or(in.As, old.Me.Name)
@@ -108,11 +108,12 @@ func (t *terminal) enter(in node.JoinAs, old *node.Old) (err error) {
 			return err
 		}
 	}
-	if in.As == "" {
-		return usage("say your name with --as")
-	}
-	return t.begin(func(home *keys.Home, _ *store.Store) (string, error) { return node.Join(home, in, t.now()) },
-		func(home *keys.Home) string { return home.Secrets().Coop.String() }, "this computer has its keys")
+	return t.begin(func(home *keys.Home, s *store.Store) (string, error) {
+		if home.Empty() {
+			return node.Join(home, in, t.now())
+		}
+		return "", node.JoinAgain(home, s, in, t.now())
+	}, func(home *keys.Home) string { return home.Secrets().Coop.String() }, "this computer has its keys")
 }
 
 // bring makes the person's listings of the old co-op anew in this one.

@@ -218,7 +218,8 @@ coop --home new found --from OLD-HOME --yes`,
 	return c
 }
 
-// begin fills an empty home and shows the 24 words, once.
+// begin fills a home that is empty, or never got into its co-op, and shows the 24
+// words, once.
 func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err error), id func(*keys.Home) string, did string, next ...string) error {
 	dir, err := t.homeDir()
 	if err != nil {
@@ -229,15 +230,15 @@ func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err 
 		return err
 	}
 	defer home.Close()
-	if !home.Empty() {
-		return hintedError{fmt.Errorf("%w: %s", keys.ErrExists, dir), "use another --home for another co-op"}
-	}
 	s, err := store.Open(home.StoreDir())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	words, err := fill(home, s)
+	if errors.Is(err, keys.ErrExists) {
+		return hintedError{fmt.Errorf("%w: %s", keys.ErrExists, dir), "use another --home for another co-op"}
+	}
 	if err != nil {
 		return asTyped(err)
 	}
@@ -348,7 +349,7 @@ func joinCmd(t *terminal) *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: "join CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.",
+		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. Is the code used\nup meanwhile, say `coop join` with another here: keys, words and name stay. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.",
 		RunE: func(c *cobra.Command, a []string) error {
 			dir, err := t.homeDir()
 			if err != nil {
@@ -391,6 +392,9 @@ func joinCmd(t *terminal) *cobra.Command {
 	return c
 }
 
+// anotherCode is what to do where the door was closed on a newcomer.
+const anotherCode = "with another code this home goes on: coop join CODE"
+
 // awaitAdmission tells what a newcomer waits for until it is let in.
 func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 	var over <-chan time.Time
@@ -399,7 +403,7 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	said := ""
+	said, hint := "", ""
 	for {
 		v, err := s.node.View(s.stopped)
 		if err != nil {
@@ -419,8 +423,11 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 				waits = fmt.Sprintf("receiving, %d records left", p.Left)
 			}
 		}
-		for _, e := range v.Events {
-			waits = e.Text
+		hint = ""
+		if n := len(v.Events); n > 0 {
+			if waits = v.Events[n-1].Text; waits == v.ShutOut {
+				hint = anotherCode
+			}
 		}
 		if waits != said {
 			t.note("  %s", waits)
@@ -429,7 +436,7 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 		select {
 		case <-tick.C:
 		case <-over:
-			return &pendingError{"not admitted yet; " + said}
+			return hintedError{&pendingError{"not admitted yet; " + said}, hint}
 		case <-s.stopped.Done():
 			return context.Canceled
 		}

@@ -34,10 +34,13 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	if !s.Joined {
 		fmt.Fprintln(t.out, "not admitted yet")
-		if s.Waits == "" && len(s.Peers) == 0 {
+		if s.Waits == "" && s.ShutOut == "" && len(s.Peers) == 0 {
 			s.Waits = "somebody of the co-op; leave `coop up` running, or say `coop join` again"
 		}
-		t.fields("waits for", s.Waits, "device", s.Device)
+		t.fields("waits for", s.Waits, "shut out", s.ShutOut, "device", s.Device)
+		if s.ShutOut != "" {
+			t.note("  %s", anotherCode)
+		}
 		return
 	}
 	fmt.Fprintf(t.out, "%s\n", line(s.Coop))

@@ -252,6 +252,14 @@ func (h *Home) ForgetWords() error {
 	return h.write(s)
 }
 
+// TakeCode gives the home of a newcomer another code and the card that goes with
+// it. Its keys stay.
+func (h *Home) TakeCode(invite string, network Secret, card []byte) error {
+	s := h.Secrets()
+	s.Invite, s.Network, s.Card = invite, network, card
+	return h.write(s)
+}
+
 // SetPort remembers the port this node listens on.
 func (h *Home) SetPort(port int) error {
 	s := h.Secrets()

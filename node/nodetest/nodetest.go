@@ -71,6 +71,16 @@ func join(h *House, in node.JoinAs) *House {
 	return h
 }
 
+// JoinAgain gives a house that waits another code, and runs its node again.
+func (h *House) JoinAgain(code string) error {
+	h.t.Helper()
+	h.Close()
+	h.openHome()
+	err := node.JoinAgain(h.Home, h.Store, node.JoinAs{Code: code}, h.Now())
+	h.start()
+	return err
+}
+
 func house(t testing.TB, street *Street, who string) *House {
 	return &House{Name: who, t: t, dir: filepath.Join(t.TempDir(), who), street: street}
 }

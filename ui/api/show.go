@@ -42,15 +42,10 @@ func (s *Server) status(r *http.Request) (any, error) {
 	out := Status{V: Version, Device: v.Device.String(), Joined: v.Joined && v.Me.ID != (record.ID{}), Addrs: list(v.Addrs), Words: s.node.HasWords()}
 	sh := shown{v, r.Context(), s.node}
 	out.Peers = sh.peers()
-	for _, p := range v.Peers {
-		if p.Waits != "" {
-			out.Waits = p.Waits
-		}
-	}
 	for _, e := range v.Events {
 		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
 	}
-	out.ShutOut = v.ShutOut
+	out.Waits, out.ShutOut = v.Waits, v.ShutOut
 	if v.Broken != nil {
 		out.Broken = v.Broken.Error()
 	}
