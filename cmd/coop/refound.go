@@ -72,6 +72,9 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 	if err != nil {
 		return err
 	}
+	if was := old.State.People.Name; in.Name != "" && in.Name != was {
+		t.note("! the new co-op is called %s, the old one %s: tell the others, who know it by its name", line(in.Name), line(was))
+	}
 	if !yes {
 		p, err := preview(old, in.Name)
 		if err != nil {
@@ -173,6 +176,22 @@ func (t *terminal) arrived(s *served, old *node.Old, from string) error {
 		t.note("! your old home holds other records than the founders': that may be why")
 	}
 	return t.bringListings(s.stopped, old, from)
+}
+
+// recognised tells somebody who came with words of an old co-op where they belong
+// to nobody in it. That can be known only inside: the founding record is there.
+func (t *terminal) recognised(s *served) error {
+	f, err := s.node.Founding(s.stopped)
+	if err != nil {
+		return err
+	}
+	v, err := s.node.View(s.stopped)
+	if err != nil || slices.ContainsFunc(f.Opening, func(o member.Opening) bool { return o.Root == v.Me.Root }) {
+		return err
+	}
+	t.note("! these 24 words belong to nobody whom %s took along from the old co-op: you are here as somebody new", line(f.Name))
+	t.note("  next: if you should be one of them, say coop member leave, and join from an empty home with the right words or --from OLD-HOME")
+	return nil
 }
 
 // succession is what a co-op that succeeds another would begin with.

@@ -208,7 +208,7 @@ coop --home new found --from OLD-HOME --yes`,
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&in.Name, "name", "", "of the co-op")
+	fs.StringVar(&in.Name, "name", "", "of the co-op; with --from, if it shall have another than the old one")
 	fs.StringVar(&in.As, "as", "", "your name")
 	fs.StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")
 	fs.StringVar(&in.Purpose, "purpose", "", "what the co-op is for")
@@ -374,10 +374,14 @@ func joinCmd(t *terminal) *cobra.Command {
 				}
 			}
 			return t.serve(c.Context(), dir, f, func(s *served) error {
-				if err := t.awaitAdmission(s, wait); err != nil || old == nil {
-					return err
+				err := t.awaitAdmission(s, wait)
+				switch {
+				case err == nil && old != nil:
+					err = t.arrived(s, old, from)
+				case err == nil && in.Kept != "":
+					err = t.recognised(s)
 				}
-				return t.arrived(s, old, from)
+				return err
 			})
 		},
 	}

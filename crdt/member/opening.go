@@ -3,6 +3,7 @@ package member
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"coop/crdt/record"
 )
@@ -77,6 +78,20 @@ func (s *State) expect(opening []Opening) {
 			s.Awaited.Put(id, Awaited{ID: id, Name: o.Name, Member: o.Member})
 		}
 	}
+}
+
+// Namesake returns the person who is awaited by the name of a newcomer who comes
+// with other keys than theirs.
+func (s *State) Namesake(c Card) (a Awaited, ok bool) {
+	if s.Awaited.Has(c.Member()) {
+		return a, false
+	}
+	for _, a := range s.Awaited.All() {
+		if strings.EqualFold(a.Name, c.Name) {
+			return a, true
+		}
+	}
+	return a, false
 }
 
 // arrive returns with which status somebody is admitted, who is then not awaited

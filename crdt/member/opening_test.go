@@ -60,6 +60,23 @@ func TestOpeningIsChecked(t *testing.T) {
 	}
 }
 
+// TestNamesake: by the keys it is told who is awaited, not by the name alone.
+func TestNamesake(t *testing.T) {
+	w := worldOf(t, succeeding())
+	for _, tt := range []struct {
+		root, name string
+		want       string
+	}{
+		{"Mal", "Bo", "Bo"}, {"Mal", "bO", "Bo"}, {"Chi", "Bo", ""}, {"Bo", "Bo", ""}, {"Bo", "Robert", ""}, {"Mal", "Mal", ""}, {"Mal", "Ana", ""},
+	} {
+		c, err := member.NewCard(w.cardTerms(tt.name), key("invite"), rootOf(tt.root), deviceOf("Mal"))
+		w.must(err)
+		if got, ok := w.Namesake(c); got.Name != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s, who calls themselves %s: got %q", tt.root, tt.name, got.Name)
+		}
+	}
+}
+
 // f0Name is whose root sorts first.
 func f0Name() string { return succeeding().Opening[0].Name }
 

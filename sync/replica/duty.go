@@ -215,6 +215,10 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 	if card.Coop != r.coop.History().Coop() || card.Device != s.device {
 		return fmt.Errorf("the join card is for another co-op or another device")
 	}
+	if a, ok := r.coop.People().Namesake(card); ok && card.Recovers == (record.ID{}) {
+		// Let in, they would be a second person of this name, without the account that may be theirs.
+		return fmt.Errorf("%s is awaited here with other keys, those of the co-op that this one goes on from. If that is you, join from an empty home with --from OLD-HOME or --old-words; if you are somebody else, with another name: coop join CODE --as NAME", a.Name)
+	}
 	if r.admitByItself(now, s, card) {
 		r.letIn(s)
 		return nil
