@@ -26,14 +26,18 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -53,6 +57,11 @@ const (
 	addrsPerPeer = 8 // remembered of one peer: what a machine with a few interfaces has
 
 	writeMax = time.Minute // for one frame; a peer slower than that is gone
+
+	// silentMax is how long nothing may come over a QUIC connection before it is
+	// given up. Nobody says there that a process was killed: until then its node is
+	// shown as connected. A live peer answers after half of that, by a small packet.
+	silentMax = 15 * time.Second
 )
 
 // Handler is what a node does with what comes in. Its methods may be called
@@ -175,7 +184,7 @@ func (n *Net) startHost() error {
 		libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(manager),
 		// Without reuse two nodes cannot share a TCP port and take each other's peers. QUIC shares none;
 		// it dials from the socket it listens on, and would leave one behind for each call if it did not.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(newQUIC),
 		libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate(), libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(), libp2p.Ping(false), libp2p.UserAgent("coop"),
 	)
@@ -184,6 +193,14 @@ func (n *Net) startHost() error {
 	}
 	n.opened, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated))
 	return err
+}
+
+// newQUIC is libp2p's QUIC with a shorter patience: its own would show a killed
+// node as connected for up to 45 seconds. Of the two ends of a connection the less
+// patient decides for both.
+func newQUIC(key crypto.PrivKey, conns *quicreuse.ConnManager, psk pnet.PSK, gater connmgr.ConnectionGater, limits network.ResourceManager) (transport.Transport, error) {
+	conns.ClientConfig().MaxIdleTimeout = silentMax
+	return libp2pquic.NewTransport(key, conns, psk, gater, limits)
 }
 
 // Stop closes all and waits for every goroutine of the network.

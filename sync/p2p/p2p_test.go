@@ -305,6 +305,57 @@ func TestMeet(t *testing.T) {
 	}
 }
 
+// cable forwards what one peer sends to a QUIC address, and what comes back, until
+// it is cut. It returns the address at which it begins.
+func cable(t *testing.T, addr string) (from string, cut func()) {
+	t.Helper()
+	to := strings.Split(addr, "/")[4]
+	here := must(net.ListenPacket("udp4", "127.0.0.1:0"))
+	there := must(net.Dial("udp4", "127.0.0.1:"+to))
+	cut = func() { here.Close(); there.Close() }
+	t.Cleanup(cut)
+	var peer atomic.Pointer[net.Addr]
+	go func() {
+		b := make([]byte, 1<<16)
+		for n, from, err := here.ReadFrom(b); err == nil; n, from, err = here.ReadFrom(b) {
+			peer.Store(&from)
+			_, _ = there.Write(b[:n])
+		}
+	}()
+	go func() {
+		b := make([]byte, 1<<16)
+		for n, err := there.Read(b); err == nil; n, err = there.Read(b) {
+			_, _ = here.WriteTo(b[:n], *peer.Load())
+		}
+	}()
+	_, port, _ := net.SplitHostPort(here.LocalAddr().String())
+	return strings.Replace(addr, "/udp/"+to, "/udp/"+port, 1), cut
+}
+
+// TestGoneWithoutAWord: over QUIC nobody says that a process was killed or a cable
+// was cut. Both sides notice within half a minute, and a connection on which
+// nothing is said for longer than that lives.
+func TestGoneWithoutAWord(t *testing.T) {
+	t.Parallel()
+	on := func(o *options) { o.listen = listens["quic-v1"] }
+	ana, bo, chi := start(t, "Ana", on), start(t, "Bo", on), start(t, "Chi", on)
+	chi.dial(ana)
+	addr, cut := cable(t, ana.net.Addrs()[0])
+	if err := bo.net.Dial(t.Context(), addr); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "all meet", func() bool { return len(ana.live()) == 2 && len(bo.live()) == 1 })
+	cut()
+	since := time.Now()
+	until(t, "Ana and Bo are apart", func() bool { return len(ana.live()) == 1 && len(bo.live()) == 0 })
+	if took := time.Since(since); took > 25*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(chi.live()) != 1 {
+		t.Error("Ana and Chi are apart too")
+	}
+}
+
 // TestBothDial has two nodes know each other: they keep to one session.
 func TestBothDial(t *testing.T) {
 	ana, bo := start(t, "Ana"), start(t, "Bo")
