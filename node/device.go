@@ -11,22 +11,31 @@ import (
 	"coop/node/keys"
 )
 
-// RevokeDevice takes one of this member's devices out. Where it has a teller's
-// seat, another, seatTo, gets that in the same act; words are as for PassSeat.
-func (n *Node) RevokeDevice(ctx context.Context, name, seatTo, words string) (record.ID, error) {
+// Revocation is what a person types to take one of their devices out.
+type Revocation struct {
+	Device string
+	SeatTo string // which other one gets its teller's seat in the same act; "": it has none
+	Words  string // as for PassSeat
+	Here   bool   // they mean it should it be this very computer
+}
+
+// RevokeDevice takes one of this member's devices out.
+func (n *Node) RevokeDevice(ctx context.Context, r Revocation) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
-		from, err := ownDevice(a, name)
+		from, err := ownDevice(a, r.Device)
 		if err != nil {
 			return statement{}, err
 		}
 		seated := slices.Contains(a.coop.People().Tellers, from.Key)
 		switch {
-		case seatTo != "" && !seated:
+		case r.SeatTo != "" && !seated:
 			return statement{}, &Refused{fmt.Sprintf("%s does not keep the minutes: revoke it without passing a seat", from.Name)}
-		case seatTo != "":
-			return n.passSeat(a, from, seatTo, words, true)
-		case seated:
+		case r.SeatTo == "" && seated:
 			return statement{}, &Refused{fmt.Sprintf("%s keeps the minutes, so another of your computers must take over in the same step: %s", from.Name, seatAdvice(a.coop.People(), a.me, from))}
+		case from.Key == n.cfg.Home.Device().Public() && !r.Here:
+			return statement{}, invalid("%s is this very computer: nothing it signs would count any more, and that cannot be undone. To take it out, say --yes; `coop device list` shows the others", from.Name)
+		case seated:
+			return n.passSeat(a, from, r.SeatTo, r.Words, true)
 		}
 		return statement{member.KindRevoke, member.NewRevoke(from.Key)}, nil
 	})

@@ -43,11 +43,11 @@ func TestSeat(t *testing.T) {
 	// The laptop is lost, and with it the only words on a computer.
 	street.Part(ana)
 	typed := words(ana)
-	_, err := phone.RevokeDevice(t.Context(), "laptop", "phone", "")
+	_, err := phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop", SeatTo: "phone"})
 	refuse(t, err, "refused", "24 words")
-	_, err = phone.RevokeDevice(t.Context(), "laptop", "phone", strings.Repeat("abandon ", 23)+"art")
+	_, err = phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop", SeatTo: "phone", Words: strings.Repeat("abandon ", 23) + "art"})
 	refuse(t, err, "refused", "not those of Ana")
-	id = must[record.ID](t)(phone.RevokeDevice(t.Context(), "laptop", "phone", typed))
+	id = must[record.ID](t)(phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop", SeatTo: "phone", Words: typed}))
 	text := must[string](t)(phone.Waits(t.Context(), id))
 	if want := "waits for the only teller: your laptop last wrote "; !strings.HasPrefix(text, want) {
 		t.Errorf("a seat passed by another computer: got %q, want %q", text, want)
@@ -91,7 +91,7 @@ func TestReturn(t *testing.T) {
 	desk.Reopen()
 	street.Meet(desk, chi)
 	chi.Await("the desk is Bo's", func(v node.View) bool { return v.State.People.Stands(desk.See().Device) })
-	must[record.ID](t)(desk.RevokeDevice(t.Context(), "laptop", "", ""))
+	must[record.ID](t)(desk.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"}))
 	street.Meet(ana, desk)
 	nodetest.AwaitSame(ana, desk, chi)
 	if n := len(ana.See().Cards); n > 0 {

@@ -264,11 +264,11 @@ func TestFurtherDevice(t *testing.T) {
 		t.Error("a code let in two computers")
 	}
 
-	_, err := phone.RevokeDevice(t.Context(), "toaster", "", "")
+	_, err := phone.RevokeDevice(t.Context(), node.Revocation{Device: "toaster"})
 	refuse(t, err, "not found", "toaster")
-	_, err = phone.RevokeDevice(t.Context(), "laptop", "", "")
+	_, err = phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"})
 	refuse(t, err, "refused", "coop device revoke laptop --seat-to phone")
-	must[record.ID](t)(ana.RevokeDevice(t.Context(), "phone", "", ""))
+	must[record.ID](t)(ana.RevokeDevice(t.Context(), node.Revocation{Device: "phone"}))
 	phone.Await("revoked", func(v node.View) bool { return !v.State.People.Stands(v.Device) })
 	_, err = phone.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Pears"})
 	refuse(t, err, "refused", "revoked")

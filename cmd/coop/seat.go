@@ -16,24 +16,26 @@ import (
 )
 
 func deviceRevokeCmd(t *terminal) *cobra.Command {
-	var seatTo, words string
+	var in api.SeatIn
+	var words string
 	c := &cobra.Command{
-		Use: "revoke NAME [--seat-to OTHER]", Short: "Take a lost or stolen computer out", Args: args(cobra.ExactArgs(1)),
+		Use: "revoke NAME [--seat-to OTHER] [--yes]", Short: "Take a lost or stolen computer out", Args: args(cobra.ExactArgs(1)),
 		Long: `Takes a computer of yours out: from there on nothing it signs counts. One that
 keeps the minutes passes its seat to another computer of yours in the same step.
 Where that seat is not this computer's own, it takes your 24 words, if they are
-not on this computer.`,
+not on this computer. The computer on which you type this is taken out only with
+--yes.`,
 		Example: "coop device revoke laptop --seat-to phone --words -",
 		RunE: func(c *cobra.Command, a []string) error {
-			in := api.SeatIn{SeatTo: seatTo}
 			done := "revoked " + a[0]
-			if seatTo != "" {
-				done += "; " + seatTo + " keeps the minutes"
+			if in.SeatTo != "" {
+				done += "; " + in.SeatTo + " keeps the minutes"
 			}
 			return t.seat(c, words, "/v1/devices/"+url.PathEscape(a[0])+"/revoke", in, done)
 		},
 	}
-	c.Flags().StringVar(&seatTo, "seat-to", "", "the computer of yours that keeps the minutes from now on")
+	c.Flags().StringVar(&in.SeatTo, "seat-to", "", "the computer of yours that keeps the minutes from now on")
+	c.Flags().BoolVar(&in.Here, "yes", false, "you mean it, even if it is this very computer")
 	wordsFlag(c, &words, "words")
 	return c
 }

@@ -59,7 +59,7 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("GET /v1/devices", get(s.devices))
 	m.Handle("POST /v1/devices/trust", post(s.trust))
 	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
-		return n.RevokeDevice(ctx, r.PathValue("name"), in.SeatTo, in.Words)
+		return n.RevokeDevice(ctx, node.Revocation{Device: r.PathValue("name"), SeatTo: in.SeatTo, Words: in.Words, Here: in.Here})
 	}))
 	m.Handle("POST /v1/devices/{name}/seat", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
 		return n.PassSeat(ctx, r.PathValue("name"), in.Words)

@@ -340,6 +340,7 @@ type (
 	SeatIn struct {
 		SeatTo string `json:"seat_to"` // with a revocation: who gets the teller's seat
 		Words  string `json:"words"`   // the 24 words; "": they are not needed, or on this computer
+		Here   bool   `json:"here"`    // with a revocation: yes, even if it is this very computer
 	}
 )
 
