@@ -282,9 +282,15 @@ func (n *Node) checkMarker() error {
 		}
 		return nil
 	case keys.MarkerBehind:
-		n.unsigned = &Unsure{"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing"}
+		n.unsigned = &Unsure{
+			"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing",
+			"leave `coop up` running where such a computer can be reached; if what is missing is on no other computer: " + trustIt,
+		}
 	case keys.MarkerMoved:
-		n.unsigned = &Unsure{"this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both"}
+		n.unsigned = &Unsure{
+			"this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both",
+			"leave `coop up` running where such a computer can be reached; if there is none, and no other copy of this home will ever be used: " + trustIt,
+		}
 	}
 	n.lastSeq = n.ownSeq()
 	if m, ok := n.cfg.Home.Marked(); ok {
@@ -296,9 +302,15 @@ func (n *Node) checkMarker() error {
 }
 
 // Unsure says why this device does not sign although its key is there.
-type Unsure struct{ why string }
+type Unsure struct {
+	why  string
+	Hint string // what can be done: to trust the home at once is right only where nobody else has more that it signed
+}
 
 func (e *Unsure) Error() string { return e.why }
+
+// trustIt is the command by which a person says that a home is whole.
+const trustIt = "coop device trust --yes"
 
 // ownSeq returns the seq of the last record of this device that is held.
 func (n *Node) ownSeq() (seq uint64) {
@@ -374,7 +386,10 @@ func (n *Node) pulled() {
 	}
 	if seq > n.lastSeq {
 		n.lastSeq = math.MaxUint64
-		n.unsigned = &Unsure{"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one"}
+		n.unsigned = &Unsure{
+			"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one",
+			"if that was this home before it was put back, and no other copy of it will ever be used: " + trustIt,
+		}
 		n.say(n.unsigned.Error())
 		return
 	}

@@ -102,8 +102,8 @@ func putBack(t *testing.T, dir, backup string) {
 }
 
 // TestMarker: a store that was put back from a backup signs nothing before a peer
-// has brought what the device had signed since; a whole home that was put back
-// never does if that was more than its own marker knows.
+// has brought what the device had signed since; a whole home that was put back,
+// where that was more than its own marker knows, does once its person says so.
 func TestMarker(t *testing.T) {
 	for _, whole := range []bool{false, true} {
 		street, ana, others := willow(t, false, "Bo")
@@ -140,9 +140,13 @@ func TestMarker(t *testing.T) {
 		bo.Await("it has noticed the other", func(v node.View) bool {
 			return v.Broken != nil && strings.Contains(v.Broken.Error(), "another copy of this home has signed")
 		})
-		if err := pears(t, bo); !errors.As(err, &unsure) {
-			t.Errorf("it writes after another copy has, or says %v", err)
+		if err := pears(t, bo); !errors.As(err, &unsure) || !strings.Contains(unsure.Hint, "coop device trust --yes") {
+			t.Fatalf("it writes after another copy has, or says %v", err)
 		}
+		if err := errors.Join(bo.TrustHome(t.Context()), pears(t, bo)); err != nil {
+			t.Errorf("what it says to do: %v", err)
+		}
+		nodetest.AwaitSame(ana, bo)
 	}
 }
 

@@ -26,6 +26,7 @@ func statusCmd(t *terminal) *cobra.Command {
 func (t *terminal) showStatus(s api.Status) {
 	if s.Broken != "" {
 		fmt.Fprintf(t.out, "! %s\n", line(s.Broken))
+		t.fields("next", s.Hint)
 	}
 	if !s.Joined && s.Coop != "" {
 		fmt.Fprintln(t.out, line(s.Coop))

@@ -214,7 +214,7 @@ func asError(err error) *Error {
 	case errors.As(err, &invalid):
 		return &Error{Code: CodeUsage, Message: invalid.Reason}
 	case errors.As(err, &unsure):
-		return &Error{Code: CodeFailed, Message: err.Error(), Hint: "if no other copy of this home will ever be used: coop device trust --yes"}
+		return &Error{Code: CodeFailed, Message: err.Error(), Hint: unsure.Hint}
 	case errors.As(err, &away):
 		return &Error{Code: CodePending, Message: away.Reason}
 	case errors.Is(err, node.ErrNotAdmitted):

@@ -47,7 +47,8 @@ func (s *Server) status(r *http.Request) (any, error) {
 	}
 	out.Waits, out.ShutOut = v.Waits, v.ShutOut
 	if v.Broken != nil {
-		out.Broken = v.Broken.Error()
+		e := asError(v.Broken)
+		out.Broken, out.Hint = e.Message, e.Hint
 	}
 	if v.State != nil && v.Joined {
 		sh.fillStatus(&out)

@@ -56,6 +56,7 @@ type (
 		Words       bool        `json:"words"` // the root key is on this computer
 		Events      []string    `json:"events"`
 		Broken      string      `json:"broken,omitempty"`   // why nothing can be written now
+		Hint        string      `json:"hint,omitempty"`     // what to do about that
 		ShutOut     string      `json:"shut_out,omitempty"` // who closed the door on this node, and why
 	}
 
