@@ -265,7 +265,7 @@ func (n *Node) membersEffect(s *coop.State, names []string) (e proposal.Effect, 
 	return proposal.Effect{Kind: proposal.EffectMembers, Members: record.SortIDs(ids)}, nil
 }
 
-// findSeats reads tellers as NAME or NAME/DEVICE: see tellerDevice.
+// findSeats reads tellers as NAME or NAME/DEVICE.
 func findSeats(s *coop.State, names []string) (keys []record.Key, err error) {
 	for _, typed := range names {
 		name, device, _ := strings.Cut(typed, "/")
@@ -273,13 +273,33 @@ func findSeats(s *coop.State, names []string) (keys []record.Key, err error) {
 		if err != nil {
 			return nil, err
 		}
-		key, ok := tellerDevice(s.People, m, device)
-		if !ok {
-			return nil, &NotFound{fmt.Sprintf("%s has no computer %sthat could keep the minutes: `coop member show %s` shows them", m.Name, map[bool]string{true: "called " + device + " "}[device != ""], name)}
+		key, err := findSeat(s, m, device)
+		if err != nil {
+			return nil, err
 		}
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// findSeat returns the device with which somebody is to be a teller: the one that
+// is typed, see devicesCalled, or else that of tellerDevice.
+func findSeat(s *coop.State, m member.Member, typed string) (record.Key, error) {
+	if typed == "" {
+		key, ok := tellerDevice(s.People, m)
+		if !ok {
+			return key, &NotFound{fmt.Sprintf("%s has no computer that could keep the minutes: `coop member show %s` shows them", m.Name, typedName(s, m))}
+		}
+		return key, nil
+	}
+	found := slices.DeleteFunc(devicesCalled(s.People, m, typed), func(d member.Device) bool { return !s.People.Stands(d.Key) })
+	switch len(found) {
+	case 0:
+		return record.Key{}, &NotFound{fmt.Sprintf("%s has no computer called %s that could keep the minutes: `coop member show %s` shows them", m.Name, typed, typedName(s, m))}
+	case 1:
+		return found[0].Key, nil
+	}
+	return record.Key{}, &NotFound{fmt.Sprintf("%d computers of %s are called %s: use a key from `coop member show %s --json`, such as %s", len(found), m.Name, typed, typedName(s, m), found[0].Key.Short())}
 }
 
 func bylawEffect(s *coop.State, typed string) (e proposal.Effect, err error) {

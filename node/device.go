@@ -90,16 +90,9 @@ func (n *Node) root(me member.Member, words string) (*record.Private, error) {
 	return root, nil
 }
 
-// ownDevice returns a device of the author that is not revoked, by its name or
-// the beginning of its key.
+// ownDevice returns a device of the author that is not revoked: see devicesCalled.
 func ownDevice(a author, typed string) (member.Device, error) {
-	var found []member.Device
-	for _, key := range a.me.Devices {
-		d, _ := a.coop.People().Devices.Get(key)
-		if !d.Revoked && (d.Name == typed || len(typed) >= minPrefix && strings.HasPrefix(key.String(), typed)) {
-			found = append(found, d)
-		}
-	}
+	found := devicesCalled(a.coop.People(), a.me, typed)
 	switch len(found) {
 	case 0:
 		return member.Device{}, &NotFound{fmt.Sprintf("you have no computer called %q in use: `coop device list` shows them", typed)}
@@ -109,11 +102,33 @@ func ownDevice(a author, typed string) (member.Device, error) {
 	return member.Device{}, &NotFound{fmt.Sprintf("%d of your computers are called %q: use a key from `coop device list --json`, such as %s", len(found), typed, found[0].Key.Short())}
 }
 
+// devicesCalled returns the devices of a person that are not revoked and that a
+// name, or the beginning of a key, means.
+func devicesCalled(people *member.State, m member.Member, typed string) (found []member.Device) {
+	for _, key := range m.Devices {
+		d, _ := people.Devices.Get(key)
+		if !d.Revoked && (d.Name == typed || len(typed) >= minPrefix && strings.HasPrefix(key.String(), typed)) {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// TypedDevice is how a person types a device of theirs in a command that they
+// copy: by its key where they have two that are called so.
+func TypedDevice(people *member.State, d member.Device) string {
+	m, _ := people.Members.Get(d.Member)
+	if found := devicesCalled(people, m, d.Name); len(found) != 1 || found[0].Key != d.Key {
+		return d.Key.Short()
+	}
+	return typable(d.Name, d.Key.Short())
+}
+
 // seatAdvice says how to revoke a device that has a teller's seat.
 func seatAdvice(people *member.State, me member.Member, from member.Device) string {
 	for _, key := range me.Devices {
 		if d, _ := people.Devices.Get(key); key != from.Key && people.Stands(key) {
-			return fmt.Sprintf("coop device revoke %s --seat-to %s", typable(from.Name, from.Key.Short()), typable(d.Name, d.Key.Short()))
+			return fmt.Sprintf("coop device revoke %s --seat-to %s", TypedDevice(people, from), TypedDevice(people, d))
 		}
 	}
 	return "you have no other, so first let one join (`coop device invite`), or the co-op decide on other tellers"

@@ -69,6 +69,54 @@ func TestSeat(t *testing.T) {
 	}
 }
 
+// TestAlike: of two computers that are called alike, each is typed by its key, in
+// what is advised too.
+func TestAlike(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana")
+	for range 2 {
+		phone := nodetest.Join(t, street, must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, true)).Code, "phone")
+		street.Meet(ana, phone)
+		phone.Await("joined", joined)
+	}
+	nodetest.AwaitSame(ana)
+	people := ana.See().State.People
+	keys := ana.See().Me.Devices
+	for _, key := range keys {
+		d, _ := people.Devices.Get(key)
+		want := map[string]string{"laptop": "laptop", "phone": key.Short()}[d.Name]
+		if got := node.TypedDevice(people, d); got != want {
+			t.Errorf("of laptop, phone and phone, %s is typed %s, want %s", d.Name, got, want)
+		}
+	}
+	_, err := ana.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"})
+	_, to, ok := strings.Cut(err.Error(), "coop device revoke laptop --seat-to ")
+	if !ok {
+		t.Fatalf("advice: %v", err)
+	}
+	_, err = ana.PassSeat(t.Context(), "phone", "")
+	refuse(t, err, "not found", "2 of your computers are called")
+	must[record.ID](t)(ana.PassSeat(t.Context(), to, ""))
+
+	seat := func(typed string) error {
+		_, err := ana.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{"tellers:Ana/" + typed}})
+		return err
+	}
+	refuse(t, seat("phone"), "not found", "2 computers of Ana are called phone: use a key from `coop member show Ana --json`, such as ")
+	refuse(t, seat("car"), "not found", "Ana has no computer called car")
+	refuse(t, seat(keys[2].Short()), "", "")
+
+	// A name is free again where the other computer is out.
+	must[record.ID](t)(ana.RevokeDevice(t.Context(), node.Revocation{Device: keys[1].Short(), SeatTo: "laptop"}))
+	people = ana.See().State.People
+	for i, want := range []string{"laptop", keys[1].Short(), "phone"} {
+		d, _ := people.Devices.Get(keys[i])
+		if got := node.TypedDevice(people, d); got != want {
+			t.Errorf("once one phone is out, computer %d is typed %s, want %s", i, got, want)
+		}
+	}
+}
+
 // TestReturn: who has only their 24 words comes back with a computer that adds
 // itself, and can do with it what the first could.
 func TestReturn(t *testing.T) {

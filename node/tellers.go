@@ -229,7 +229,7 @@ func (n *Node) suggest(s *coop.State, without record.ID) (typed []string) {
 	}
 	var all []candidate
 	for _, m := range s.People.Members.All() {
-		key, ok := tellerDevice(s.People, m, "")
+		key, ok := tellerDevice(s.People, m)
 		if m.Status != member.StatusMember || m.ID == without || !ok || n.silent(s, key) {
 			continue
 		}
@@ -257,15 +257,10 @@ func changeTellers(typed []string) string {
 }
 
 // tellerDevice returns the device with which a member is or would be a teller:
-// the one that has a seat, or the first, among those that stand and, unless name
-// is "", are called so.
-func tellerDevice(people *member.State, m member.Member, name string) (key record.Key, ok bool) {
+// the one that has a seat, or the first, among those that stand.
+func tellerDevice(people *member.State, m member.Member) (key record.Key, ok bool) {
 	for _, k := range m.Devices {
-		d, _ := people.Devices.Get(k)
-		if !people.Stands(k) || name != "" && d.Name != name {
-			continue
-		}
-		if !ok || slices.Contains(people.Tellers, k) {
+		if people.Stands(k) && (!ok || slices.Contains(people.Tellers, k)) {
 			key, ok = k, true
 		}
 	}

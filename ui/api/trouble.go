@@ -122,6 +122,12 @@ func (v shown) deviceOf(key record.Key) (member, name string) {
 	return v.name(d.Member), d.Name
 }
 
+// typedDevice is how its person types a device.
+func (v shown) typedDevice(key record.Key) string {
+	d, _ := v.State.People.Devices.Get(key)
+	return node.TypedDevice(v.State.People, d)
+}
+
 // words says what happened, what it means and what to do.
 func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 	who, device := out.Member, out.Member+"'s "+out.Device
@@ -139,7 +145,7 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 	case coop.TroubleFork:
 		return device + " signed two different records in one place",
 			"Only the first of them in the order counts. Nothing else the device signed after it has an effect, and nobody takes more from it. All members see both records.",
-			fmt.Sprintf("Ask %s. A copy of a home, or a backup, may have been used beside it; or its key was stolen; or it was meant to cheat. %[1]s goes on with another device, and takes this one out: coop device revoke %q", who, out.Device)
+			fmt.Sprintf("Ask %s. A copy of a home, or a backup, may have been used beside it; or its key was stolen; or it was meant to cheat. %[1]s goes on with another device, and takes this one out: coop device revoke %s", who, v.typedDevice(t.Device))
 	case coop.TroubleSpent:
 		return who + " made a payment for which another one left too little",
 			"The two were signed where neither was known of the other. The first in the order counts; the other had no effect: nothing was taken from " + who + " and nobody got it.",
