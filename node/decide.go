@@ -143,8 +143,15 @@ func (n *Node) seatsFirst(a author, effects []proposal.Effect) error {
 		case why == nil:
 		case e.Kind == proposal.EffectTellers:
 			return &Refused{why.Error()}
-		case (e.Kind == proposal.EffectRecover || e.Kind == proposal.EffectExpel) && a.coop.People().IsTeller(e.Member):
+		case e.Kind == proposal.EffectExpel && a.coop.People().IsTeller(e.Member):
 			return &Refused{why.Error() + ": " + changeTellers(n.suggest(a.coop.State(), e.Member))}
+		case e.Kind == proposal.EffectRecover && a.coop.People().IsTeller(e.Member):
+			m, _ := a.coop.People().Members.Get(e.Member)
+			card, err := member.ParseCard(e.Card)
+			if err != nil {
+				return invalid("%v", err)
+			}
+			return &Refused{why.Error() + ": " + n.newKeys(a.coop.State(), m, card.Device)}
 		}
 	}
 	return nil

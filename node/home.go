@@ -509,7 +509,7 @@ func (n *Node) card(e replica.Event) {
 		return
 	}
 	if _, ok := n.cards[e.Device]; !ok {
-		n.say(Card{Card: card}.Asks(n.coop.State()))
+		n.say(n.asks(n.coop.State(), card))
 	}
 	n.cards[e.Device] = Card{Card: card, Bytes: e.Card, Seen: n.cfg.Now()}
 	if len(n.cards) > cardsMost {

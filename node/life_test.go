@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,7 +221,7 @@ func TestRecover(t *testing.T) {
 	street.Meet(ana, desk)
 	v := ana.Await("a card", func(v node.View) bool { return len(v.Todo().Admit) == 1 })
 	card := v.Cards[0]
-	if asks := card.Asks(v.State); !strings.Contains(asks, "--effect recover:Bo,"+card.Card.Device.Short()) {
+	if asks := card.Asks; !strings.Contains(asks, "--effect recover:Bo,"+card.Card.Device.Short()) {
 		t.Errorf("the card asks: %q", asks)
 	}
 	desk.Await("a reason to wait", func(v node.View) bool {
@@ -244,12 +245,22 @@ func TestRecover(t *testing.T) {
 	tablet := nodetest.Join(t, street, lost, "Ana's tablet")
 	street.Meet(chi, tablet)
 	v = chi.Await("a card", func(v node.View) bool { return len(v.Cards) == 1 })
+	advised := effectsOf(v.Cards[0].Asks)
 	effect := "recover:Ana," + v.Cards[0].Card.Device.Short()
+	if len(advised) != 2 || advised[1] != effect {
+		t.Errorf("of somebody who keeps the minutes, the card asks %q", v.Cards[0].Asks)
+	}
 	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{effect}})
 	refuse(t, err, "refused", "Ana is a teller: decide on other tellers first")
-	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{"tellers:Chi,Bo", effect}})
+	if got := effectsOf(err.Error()); !slices.Equal(got, advised) {
+		t.Errorf("refused, it advises %q", got)
+	}
+	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: advised})
 	refuse(t, err, "", "")
 }
+
+// effectsOf returns the effects in a command that is advised.
+func effectsOf(advice string) []string { return strings.Split(advice, " --effect ")[1:] }
 
 // TestRest: who is silent for a month can be set resting, is then in no
 // electorate, and is a member again with the first act.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"coop/crdt/coop"
+	"coop/crdt/member"
 	"coop/crdt/record"
 )
 
@@ -35,13 +36,25 @@ func (n *Node) RecoveryCode(ctx context.Context, typed string) (out Invited, err
 // Recovers reports whether it is the card of somebody whose keys are lost.
 func (c Card) Recovers() bool { return c.Card.Recovers != (record.ID{}) }
 
-// Asks says what who shows the card wants, and the command that does it.
-func (c Card) Asks(s *coop.State) string {
-	id := c.Card.Device.Short()
-	if !c.Recovers() {
-		return fmt.Sprintf("%s wants to join   coop member admit %s", c.Card.Name, id)
+// asks says what who shows a card wants, and the command that does it.
+func (n *Node) asks(s *coop.State, c member.Card) string {
+	if c.Recovers == (record.ID{}) {
+		return fmt.Sprintf("%s wants to join   coop member admit %s", c.Name, c.Device.Short())
 	}
-	m, _ := s.People.Members.Get(c.Card.Recovers)
-	return fmt.Sprintf(`somebody says to be %s, whose keys are lost: ask %s whether their card is %s   coop proposal open --title "New keys" --effect recover:%s,%s`,
-		m.Name, m.Name, id, typedName(s, m), id)
+	m, _ := s.People.Members.Get(c.Recovers)
+	return fmt.Sprintf("somebody says to be %s, whose keys are lost: ask %[1]s whether their card is %s   %s", m.Name, c.Device.Short(), n.newKeys(s, m, c.Device))
+}
+
+// newKeys is the command that proposes the new keys of a card for somebody. Who
+// keeps the minutes gives up the seat in the same decision.
+func (n *Node) newKeys(s *coop.State, m member.Member, card record.Key) string {
+	command := `coop proposal open --title "New keys"`
+	if s.People.IsTeller(m.ID) {
+		others := n.suggest(s, m.ID)
+		if others == nil {
+			return noTellers
+		}
+		command += " --effect " + tellersEffect(others)
+	}
+	return fmt.Sprintf("%s --effect recover:%s,%s", command, typedName(s, m), card.Short())
 }

@@ -251,10 +251,16 @@ func (n *Node) suggest(s *coop.State, without record.ID) (typed []string) {
 // changeTellers is the command that proposes other tellers.
 func changeTellers(typed []string) string {
 	if typed == nil {
-		return "make somebody a member first who can"
+		return noTellers
 	}
-	return `coop proposal open --title "Who keeps the minutes" --effect tellers:` + strings.Join(typed, ",")
+	return `coop proposal open --title "Who keeps the minutes" --effect ` + tellersEffect(typed)
 }
+
+// tellersEffect is the effect that seats other tellers, as it is typed.
+func tellersEffect(typed []string) string { return "tellers:" + strings.Join(typed, ",") }
+
+// noTellers says what to do where nobody else can keep the minutes.
+const noTellers = "make somebody a member first who can keep the minutes"
 
 // tellerDevice returns the device with which a member is or would be a teller:
 // the one that has a seat, or the first, among those that stand.

@@ -48,6 +48,7 @@ type Card struct {
 	Card  member.Card
 	Bytes []byte
 	Seen  time.Time
+	Asks  string // what who shows it wants, and the command that does it
 }
 
 // Event is something that happened at this node, for the log.
@@ -93,7 +94,8 @@ func (n *Node) view() View {
 		v.Peers = append(v.Peers, n.peer(v.State, p))
 	}
 	for device, c := range n.cards {
-		if v.State == nil || !v.State.People.Devices.Has(device) {
+		if v.State != nil && !v.State.People.Devices.Has(device) {
+			c.Asks = n.asks(v.State, c.Card)
 			v.Cards = append(v.Cards, c)
 		}
 	}

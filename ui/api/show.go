@@ -189,7 +189,7 @@ func (s *Server) newcomers(r *http.Request) (any, error) {
 func (v shown) newcomers(cards []node.Card) []Newcomer {
 	out := []Newcomer{}
 	for _, c := range cards {
-		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC(), Asks: c.Asks(v.State)}
+		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC(), Asks: c.Asks}
 		if c.Recovers() {
 			n.Of = v.name(c.Card.Recovers)
 		}
