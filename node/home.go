@@ -508,14 +508,33 @@ func (n *Node) card(e replica.Event) {
 	if err != nil {
 		return
 	}
-	if _, ok := n.cards[e.Device]; !ok {
+	c, known := n.cards[e.Device]
+	if !known {
+		m, _ := n.coop.People().Members.Get(card.Recovers)
+		c = Card{Card: card, Bytes: e.Card, root: m.Root}
 		n.say(n.asks(n.coop.State(), card))
 	}
-	n.cards[e.Device] = Card{Card: card, Bytes: e.Card, Seen: n.cfg.Now()}
+	c.Seen = n.cfg.Now()
+	n.cards[e.Device] = c
 	if len(n.cards) > cardsMost {
 		oldest := slices.MinFunc(slices.Collect(maps.Values(n.cards)), func(a, b Card) int { return a.Seen.Compare(b.Seen) })
 		delete(n.cards, oldest.Card.Device)
 	}
+}
+
+// waiting returns the cards that still ask for something, the longest here first:
+// not those of who is in, and not those of who has other keys since.
+func (n *Node) waiting(s *coop.State) (cards []Card) {
+	for device, c := range n.cards {
+		m, _ := s.People.Members.Get(c.Card.Recovers)
+		if s.People.Devices.Has(device) || m.Root != c.root {
+			continue
+		}
+		c.Asks = n.asks(s, c.Card)
+		cards = append(cards, c)
+	}
+	slices.SortFunc(cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
+	return cards
 }
 
 // cardsMost bounds the newcomers remembered at the door.
@@ -549,7 +568,7 @@ func (n *Node) grant(req member.DeviceRequest) {
 // findCard returns the card of a newcomer at this node's door, by name or the
 // beginning of its id.
 func (n *Node) findCard(typed string) (Card, error) {
-	for _, c := range n.cards {
+	for _, c := range n.waiting(n.coop.State()) {
 		if c.Card.Name == typed || c.Card.Device.Short() == typed || c.Card.Device.String() == typed {
 			return c, nil
 		}

@@ -49,6 +49,8 @@ type Card struct {
 	Bytes []byte
 	Seen  time.Time
 	Asks  string // what who shows it wants, and the command that does it
+
+	root record.Key // of a member to be recovered, when the card was first seen
 }
 
 // Event is something that happened at this node, for the log.
@@ -93,13 +95,9 @@ func (n *Node) view() View {
 	for _, p := range n.replica.Peers() {
 		v.Peers = append(v.Peers, n.peer(v.State, p))
 	}
-	for device, c := range n.cards {
-		if v.State != nil && !v.State.People.Devices.Has(device) {
-			c.Asks = n.asks(v.State, c.Card)
-			v.Cards = append(v.Cards, c)
-		}
+	if v.State != nil {
+		v.Cards = n.waiting(v.State)
 	}
-	slices.SortFunc(v.Cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
 	return v
 }
 
