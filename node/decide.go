@@ -96,7 +96,7 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 		}
 		d.Effects = append(d.Effects, e)
 	}
-	if err := n.seatsFirst(a, d.Effects); err != nil {
+	if err := n.inVain(a, d.Effects); err != nil {
 		return statement{}, err
 	}
 	if d.Rule == "" {
@@ -134,15 +134,17 @@ func pollDays(people *member.State, typed int, effects []proposal.Effect) (int64
 	return int64(typed), nil
 }
 
-// seatsFirst refuses effects about tellers that could not take place as things
-// stand: people should not vote on them in vain.
-func (n *Node) seatsFirst(a author, effects []proposal.Effect) error {
+// inVain refuses effects about tellers and new members that could not take place
+// as things stand: people should not vote on them in vain.
+func (n *Node) inVain(a author, effects []proposal.Effect) error {
 	for i, why := range a.coop.TryEffects(effects) {
 		e := effects[i]
 		switch {
 		case why == nil:
 		case e.Kind == proposal.EffectTellers:
 			return &Refused{why.Error()}
+		case e.Kind == proposal.EffectMembers:
+			return &Refused{strings.ReplaceAll(why.Error(), "\n", "; ") + ": propose only associates, whom `coop member list` shows"}
 		case e.Kind == proposal.EffectExpel && a.coop.People().IsTeller(e.Member):
 			return &Refused{why.Error() + ": " + changeTellers(n.suggest(a.coop.State(), e.Member))}
 		case e.Kind == proposal.EffectRecover && a.coop.People().IsTeller(e.Member):

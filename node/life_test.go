@@ -293,7 +293,7 @@ func TestRest(t *testing.T) {
 	status(bo, member.StatusResting) // Ana's node has closed the poll
 	electorate := func(want int) {
 		t.Helper()
-		id := must[record.ID](t)(ana.ProposeMembers(t.Context(), []string{"Bo"}))
+		id := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{"office:Bo,treasurer"}}))
 		p, _ := ana.See().State.Proposals.Proposals.Get(id)
 		if len(p.Voters) != want {
 			t.Errorf("%d may vote, want %d", len(p.Voters), want)
