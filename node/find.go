@@ -23,17 +23,25 @@ const Treasury = "treasury"
 // soon name two things.
 const minPrefix = 4
 
-// findByID returns the row whose id begins with what a person typed.
-func findByID[V any](t table.Table[record.ID, V], what, typed string) (V, error) {
+// The commands that show what there is, with ids.
+const (
+	listMembers   = "coop member list"
+	listListings  = "coop listing list --all"
+	listProposals = "coop proposal list"
+)
+
+// findByID returns the row whose id begins with what a person typed. List is the
+// command that shows what there is.
+func findByID[V any](t table.Table[record.ID, V], what, list, typed string) (V, error) {
 	var found V
 	typed = strings.ToLower(strings.TrimSpace(typed))
 	if len(typed) < minPrefix {
-		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a %s: type at least %d characters of it", typed, what, minPrefix)}
+		return found, &NotFound{fmt.Sprintf("%q is too short for the id of a %s: type at least %d characters of it, as `%s` shows it", typed, what, minPrefix, list)}
 	}
 	found, n := beginning(t, typed)
 	switch n {
 	case 0:
-		return found, &NotFound{fmt.Sprintf("there is no %s %s", what, typed)}
+		return found, &NotFound{fmt.Sprintf("there is no %s %s: `%s` shows what there is", what, typed, list)}
 	case 1:
 		return found, nil
 	}
@@ -70,7 +78,7 @@ func FindMember(s *coop.State, typed string) (member.Member, error) {
 	}
 	switch len(here) {
 	case 0:
-		m, err := findByID(s.People.Members, "member", typed)
+		m, err := findByID(s.People.Members, "member", listMembers, typed)
 		if a, ok := findAwaited(s, typed); ok && err != nil {
 			return m, &NotFound{fmt.Sprintf("%s is awaited and has not come to %s yet: send them an invite", a.Name, s.People.Name)}
 		}
@@ -107,7 +115,7 @@ func findAwaited(s *coop.State, typed string) (found member.Awaited, ok bool) {
 		}
 	}
 	if n == 0 {
-		a, err := findByID(s.People.Awaited, "person", typed)
+		a, err := findByID(s.People.Awaited, "person", listMembers, typed)
 		return a, err == nil
 	}
 	return found, n == 1
@@ -115,24 +123,24 @@ func findAwaited(s *coop.State, typed string) (found member.Awaited, ok bool) {
 
 // FindListing returns the listing whose id begins with what a person typed.
 func FindListing(s *coop.State, typed string) (listing.Listing, error) {
-	return findByID(s.Listings, "listing", typed)
+	return findByID(s.Listings, "listing", listListings, typed)
 }
 
 // FindProposal returns the proposal whose id begins with what a person typed.
 func FindProposal(s *coop.State, typed string) (proposal.Proposal, error) {
-	return findByID(s.Proposals.Proposals, "proposal", typed)
+	return findByID(s.Proposals.Proposals, "proposal", listProposals, typed)
 }
 
 // FindText returns the draft of a proposal whose id begins with what a person
 // typed.
 func FindText(s *coop.State, typed string) (proposal.Text, error) {
-	return findByID(s.Texts, "draft", typed)
+	return findByID(s.Texts, "draft", listProposals, typed)
 }
 
 // FindPayment returns the payment or request whose id begins with what a person
 // typed.
 func FindPayment(s *coop.State, typed string) (ledger.Payment, error) {
-	return findByID(s.Ledger.Payments, "payment", typed)
+	return findByID(s.Ledger.Payments, "payment", "coop ledger", typed)
 }
 
 // findAbout returns the listing or the proposal a payment or comment is about.
@@ -150,7 +158,7 @@ func findAbout(s *coop.State, typed string) (record.ID, error) {
 	case listings+proposals > 1 && len(typed) >= minPrefix:
 		return record.ID{}, &NotFound{fmt.Sprintf("%d listings and proposals begin with %s: type more of the id", listings+proposals, typed)}
 	}
-	return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no proposal %s", typed)}
+	return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no proposal %s: `%s` and `%s` show what there is", typed, listListings, listProposals)}
 }
 
 // Export returns a document as a standard Automerge file, with its whole
@@ -180,7 +188,7 @@ func findDocument(s *coop.State, typed string) (record.ID, error) {
 	}
 	p, err := FindProposal(s, typed)
 	if err != nil {
-		return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no text %s", typed)}
+		return record.ID{}, &NotFound{fmt.Sprintf("there is no listing and no text %s: `%s` and `%s` show what there is", typed, listListings, listProposals)}
 	}
 	if p.Doc == (record.ID{}) {
 		return record.ID{}, &NotFound{"that proposal has no text"}

@@ -224,7 +224,7 @@ func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amo
 		}
 		budget, ok := s.Ledger.Budgets.Get(ledger.BudgetKey{Proposal: p.ID, Line: line})
 		if !ok {
-			return statement{}, &NotFound{fmt.Sprintf("proposal %s has made no budget line %d", p.ID.Short(), line)}
+			return statement{}, &NotFound{fmt.Sprintf("proposal %s has made no budget line %d: `coop proposal show %[1]s` shows its effects", p.ID.Short(), line)}
 		}
 		u, err := unit(s, budget.Line.Unit)
 		if err != nil {

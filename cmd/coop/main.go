@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // version is set by the Makefile.
@@ -63,6 +64,10 @@ Join one:   coop join CODE --as Bo`,
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) && strings.ContainsAny(unknown.GetSpecifiedName(), "0123456789") {
+			err = usage("\"-%s\" is read as a flag: an amount is written without a minus, such as 12.50", unknown.GetSpecifiedShortnames())
+		}
 		return hintedError{usage("%v", err), "see: " + c.CommandPath() + " --help"}
 	})
 	flags := root.PersistentFlags()
@@ -128,12 +133,22 @@ func helpCmd(root *cobra.Command) *cobra.Command {
 	}}
 }
 
-// args wraps cobra's check of arguments so that a wrong number is wrong usage.
+// args wraps cobra's check of arguments so that a wrong number is wrong usage, and
+// says in plain words what is wrong with it.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, a []string) error {
-		if err := check(c, a); err != nil {
-			return hintedError{usage("%v", err), "usage: " + strings.TrimSuffix(c.UseLine(), " [flags]")}
+		if check(c, a) == nil {
+			return nil
 		}
-		return nil
+		wrong := usage("something is missing after `%s`", strings.Join(append([]string{c.CommandPath()}, a...), " "))
+		for fits := range a {
+			if check(c, a[:fits]) == nil {
+				wrong = usage("`%s` takes no %q here", c.CommandPath(), a[fits])
+			}
+		}
+		return hintedError{wrong, "usage: " + usageLine(c)}
 	}
 }
+
+// usageLine is how a command is typed.
+func usageLine(c *cobra.Command) string { return strings.TrimSuffix(c.UseLine(), " [flags]") }

@@ -23,7 +23,11 @@ func payCmd(t *terminal) *cobra.Command {
 		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			return t.make(c.Context(), "/v1/payments", in, "paid "+a[0]+" "+a[1], "it is theirs once they accept it; to take it back until then: coop cancel ID")
+			var m api.Made
+			if err := t.post(c.Context(), "/v1/payments", in, &m); err != nil {
+				return err
+			}
+			return t.made(m, fmt.Sprintf("paid %s %s %s", line(a[0]), m.Amount, m.Unit), "it is theirs once they accept it; to take it back until then: coop cancel ID")
 		},
 	}
 	paymentFlags(c, &in)
@@ -36,7 +40,11 @@ func requestCmd(t *terminal) *cobra.Command {
 		Use: "request WHO AMOUNT", Short: "Ask somebody for a payment", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			return t.make(c.Context(), "/v1/requests", in, "asked "+a[0]+" for "+a[1])
+			var m api.Made
+			if err := t.post(c.Context(), "/v1/requests", in, &m); err != nil {
+				return err
+			}
+			return t.made(m, fmt.Sprintf("asked %s for %s %s", line(a[0]), m.Amount, m.Unit))
 		},
 	}
 	paymentFlags(c, &in)
@@ -60,7 +68,7 @@ func acceptCmd(t *terminal) *cobra.Command {
 			case !always && !never && len(a) == 1:
 				return t.make(c.Context(), paymentPath(a[0], "accept"), api.AnswerIn{Note: note}, "accepted")
 			}
-			return usage("usage: %s", c.UseLine())
+			return usage("usage: %s", usageLine(c))
 		},
 	}
 	c.Flags().BoolVar(&always, "always", false, "accept payments up to this amount by themselves")
@@ -150,7 +158,11 @@ func (t *terminal) paymentRow(p api.Payment) []string {
 func reverseCmd(t *terminal) *cobra.Command {
 	var in api.AnswerIn
 	c := &cobra.Command{Use: "reverse ID", Short: "Give back a payment you received, or part of it", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
-		return t.make(c.Context(), paymentPath(a[0], "reverse"), in, "given back")
+		var m api.Made
+		if err := t.post(c.Context(), paymentPath(a[0], "reverse"), in, &m); err != nil {
+			return err
+		}
+		return t.made(m, fmt.Sprintf("given back: %s %s", m.Amount, m.Unit))
 	}}
 	c.Flags().StringVar(&in.Amount, "amount", "", "only so much of it")
 	c.Flags().StringVar(&in.Note, "note", "", "why")

@@ -171,8 +171,16 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 		if err != nil {
 			return nil, err
 		}
-		return Made{V: Version, ID: id, Minuted: v.State.InMinutes(id), Waits: shown{v, r.Context(), s.node}.waits(id)}, nil
+		return shown{v, r.Context(), s.node}.made(id), nil
 	})
+}
+
+func (v shown) made(id record.ID) Made {
+	out := Made{V: Version, ID: id, Minuted: v.State.InMinutes(id), Waits: v.waits(id)}
+	if p, ok := v.State.Ledger.Payments.Get(id); ok {
+		out.Amount, out.Unit = v.amount(p.Amount, p.Unit), p.Unit
+	}
+	return out
 }
 
 func answer(w http.ResponseWriter, out any, err error) {

@@ -20,7 +20,8 @@ type (
 		IDs     []record.ID `json:"ids,omitempty"`     // of an import
 		Minuted bool        `json:"minuted,omitempty"` // it is final already
 		Waits   string      `json:"waits,omitempty"`   // what it waits for if it is not
-		Text    string      `json:"text,omitempty"`
+		Amount  string      `json:"amount,omitempty"`  // of a payment or a request
+		Unit    string      `json:"unit,omitempty"`
 	}
 
 	Status struct {
