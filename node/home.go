@@ -427,16 +427,16 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:
-		text := fmt.Sprintf("%s offered %d records of devices that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count)
+		text := fmt.Sprintf("%s offered %d records of computers that nobody in the co-op answers for; they were not taken", n.deviceText(e.Device), e.Count)
 		if e.Text == "" {
 			n.say(text) // nobody covered them yet
 		} else {
 			n.accuse(text + "; " + e.Text)
 		}
 	case replica.EventGarbage:
-		n.accuse(fmt.Sprintf("%s sent what no node of this version sends: %s", n.deviceText(e.Device), e.Text))
+		n.accuse(fmt.Sprintf("%s sent what cannot be read, or what nobody asked for: its program is another one, or broken (%s)", n.deviceText(e.Device), e.Text))
 	case replica.EventGap:
-		n.accuse(fmt.Sprintf("%s sent records and left out what they build on: %s", n.deviceText(e.Device), e.Text))
+		n.accuse(fmt.Sprintf("%s sent records and left out others that they build on: %s", n.deviceText(e.Device), e.Text))
 	case replica.EventWelcome:
 		n.atDoor(door{})
 		n.remember(e.Session)

@@ -84,7 +84,7 @@ func writeNew(path string, b []byte) error {
 func verifyCmd(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify FILE", Short: "Check an exported decision or ledger, without a node", GroupID: "node", Args: args(cobra.ExactArgs(1)),
-		Long: "Checks every signature in FILE, computes the minutes, the electorate, the votes and the\nbalances anew from the records, and shows what they say. Compare the id of the co-op\nwith one you know: a file about another co-op is as sound. Records that were left out\ncannot be seen; the minutes end earlier then.",
+		Long: "Checks every signature in FILE, and works out anew from the records what is final, who\ncould vote, how they voted and what everybody has. Compare the id of the co-op with one\nyou know: a file about another co-op is as sound. Records that were left out cannot be\nseen: what is final then ends earlier.",
 		RunE: func(_ *cobra.Command, a []string) error {
 			file, err := os.ReadFile(a[0])
 			if err != nil {
@@ -101,16 +101,22 @@ func verifyCmd(t *terminal) *cobra.Command {
 
 func (t *terminal) audited(a api.Audited) {
 	fmt.Fprintf(t.out, "%s\n", line(a.Name))
-	t.fields("co-op", a.Coop.String(), "records", fmt.Sprintf("%d, each with a good signature; %d of them in the minutes", a.Records, a.Minuted),
-		"up to", a.Leader.String(), "forked", strings.Join(a.Forked, ", "))
+	t.fields("co-op", a.Coop.String(),
+		"records", fmt.Sprintf("%d, each signed by who it says; %d of them are in the minutes, so they are final", a.Records, a.Minuted),
+		"ends with", a.Leader.String()+", the last record of the minutes in this file")
+	if len(a.Forked) > 0 {
+		t.fields("not to be believed", strings.Join(a.Forked, ", ")+": signed two different records under the same number")
+	}
 	for _, r := range a.Reseatings {
 		fmt.Fprintf(t.out, "! %s\n", reseated(r))
 	}
 	fmt.Fprintln(t.out)
 	if a.Proposal != nil {
 		t.proposal(*a.Proposal)
-		return
+	} else {
+		t.ledger(*a.Ledger)
+		fmt.Fprintln(t.out, "\nThe balances of each unit add up to zero.")
 	}
-	t.ledger(*a.Ledger)
-	fmt.Fprintln(t.out, "\nThe balances of each unit add up to zero.")
+	t.note("✓ the file is sound: all of this was computed from the signed records in it, and from nothing else")
+	t.note("  next: is it your co-op? Its id must be the coop_id in: coop status --json. It may be an old file: what came after it is not in it")
 }

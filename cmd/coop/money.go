@@ -19,7 +19,7 @@ func paymentFlags(c *cobra.Command, in *api.PaymentIn) {
 func payCmd(t *terminal) *cobra.Command {
 	var in api.PaymentIn
 	c := &cobra.Command{
-		Use: "pay WHO AMOUNT", Short: "Pay somebody, or the treasury", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
+		Use: "pay WHO AMOUNT [--unit UNIT]", Short: "Pay somebody, or the treasury", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
 		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
@@ -37,7 +37,7 @@ func payCmd(t *terminal) *cobra.Command {
 func requestCmd(t *terminal) *cobra.Command {
 	var in api.PaymentIn
 	c := &cobra.Command{
-		Use: "request WHO AMOUNT", Short: "Ask somebody for a payment", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
+		Use: "request WHO AMOUNT [--unit UNIT]", Short: "Ask somebody for a payment", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
 			var m api.Made

@@ -13,7 +13,7 @@ import (
 func troubleCmd(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "trouble", Short: "What was cheated or went wrong, by whom, and what it means", GroupID: "node", Args: args(cobra.NoArgs),
-		Long: "Lists what was cheated, or done by people who could not know of each other: devices\nthat signed two records in one place, payments that another one left too little for,\nvotes that contradict each other, invites used too often, acts of who was put out, and\nwhat peers did to this node. `coop trouble show ID` shows the signed records.",
+		Long: "Lists what was cheated, or done by people who could not know of each other: computers\nthat signed two records under the same number, payments that another one left too little for,\nvotes that contradict each other, invites used too often, acts of who was put out, and\nwhat peers did to this node. `coop trouble show ID` shows the signed records.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var out api.Troubles
 			if err := t.get(c.Context(), "/v1/trouble", &out); err != nil {
@@ -55,7 +55,7 @@ func (t *terminal) troubles(out api.Troubles) {
 		t.note("  and %d older ones", out.Total-len(rows))
 	}
 	for _, p := range out.Peers {
-		t.note("  at this node, %s: %s", t.when(p.Time), line(p.Text))
+		t.note("  at this computer, %s: %s", t.when(p.Time), line(p.Text))
 	}
 	switch {
 	case len(rows) > 0:
@@ -74,14 +74,14 @@ func (t *terminal) trouble(r api.Trouble) {
 	for _, s := range r.Evidence {
 		state := "not in the minutes yet"
 		if s.Batch > 0 {
-			state = fmt.Sprintf("in the minutes, batch %d", s.Batch)
+			state = fmt.Sprintf("in the minutes, so it is final (batch %d)", s.Batch)
 		}
-		effect := "has its effect"
+		effect := "the rules allow it"
 		if s.Problem != "" {
-			effect = "has no effect: " + s.Problem
+			effect = "none: " + s.Problem
 		}
 		if !s.Held {
-			state, effect = "not held here: a peer that closed the door showed that it was signed", "not known here"
+			state, effect = "not here: a computer that closed the door on this one showed that it was signed", "not known here"
 		}
 		fmt.Fprintf(t.out, "\n%s\n", s.ID)
 		t.fields("says", s.Says, "signed by", fmt.Sprintf("%s's %s, as its record %d, at %s by its clock", s.Member, s.Device, s.Seq, t.when(s.Time)),

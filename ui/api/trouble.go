@@ -108,29 +108,26 @@ func (v shown) trouble(t node.Trouble) Trouble {
 	out.Member, out.Device = v.deviceOf(t.Device)
 	out.What, out.Means, out.Do = v.words(t, out)
 	if !t.Minuted && (t.Kind == coop.TroubleFork || t.Kind == coop.TroubleSpent || t.Kind == coop.TroubleInvite) {
-		out.Means += " It is not in the minutes yet: until it is, which of them counts can change."
+		out.Means += " Not all of this is in the minutes yet: until it is, which of them counts can change."
 	}
 	return out
 }
+
+// nobody is whose a device is that the co-op does not know.
+const nobody = "nobody"
 
 // deviceOf returns whose a device is, and its name.
 func (v shown) deviceOf(key record.Key) (member, name string) {
 	d, ok := v.State.People.Devices.Get(key)
 	if !ok {
-		return "nobody", key.Short()
+		return nobody, key.Short()
 	}
 	return v.name(d.Member), d.Name
 }
 
-// typedDevice is how its person types a device.
-func (v shown) typedDevice(key record.Key) string {
-	d, _ := v.State.People.Devices.Get(key)
-	return node.TypedDevice(v.State.People, d)
-}
-
 // words says what happened, what it means and what to do.
 func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
-	who, device := out.Member, out.Member+"'s "+out.Device
+	who, computer := out.Member, v.computer(t.Device)
 	switch t.Kind {
 	case coop.TroubleTellers:
 		var names []string
@@ -139,33 +136,64 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 			names = append(names, name)
 		}
 		all := len(v.State.People.Tellers)
-		return fmt.Sprintf("%d of %d tellers signed two records in one place: %s", len(names), all, strings.Join(names, ", ")),
-			fmt.Sprintf("The minutes bear %d of %d who do that. With more, different people may have been shown different minutes, and what was final may have been taken back. Where two orders are left, all nodes choose the same one.", (all-1)/3, all),
-			"Look through what was paid and decided of late. Then pass the seats to other devices, or elect other tellers: coop proposal open --effect tellers:NAME,NAME"
+		return fmt.Sprintf("%d of the %d computers that keep the minutes signed two different records under the same number: %s", len(names), all, strings.Join(names, ", ")),
+			"Those who keep the minutes told different people different things. " + bear(all) + " So what was final for some may have been taken back. Where two orders of events are left, all computers go on with the same one.",
+			"Look through what was paid and decided of late: coop ledger, coop proposal list. Then let other computers keep the minutes: coop status says what to type."
 	case coop.TroubleFork:
-		return device + " signed two different records in one place",
-			"Only the first of them in the order counts. Nothing else the device signed after it has an effect, and nobody takes more from it. All members see both records.",
-			fmt.Sprintf("Ask %s. A copy of a home, or a backup, may have been used beside it; or its key was stolen; or it was meant to cheat. %[1]s goes on with another device, and takes this one out: coop device revoke %s", who, v.typedDevice(t.Device))
+		return computer + " signed two different records under the same number",
+			"A computer numbers what it signs, so that nobody can be told one thing and somebody else another. Of these two only the first in the minutes counts. Nothing else the computer signed after it has an effect, and nobody takes more from it. All members see both records.",
+			v.afterFork(t.Device)
 	case coop.TroubleSpent:
 		return who + " made a payment for which another one left too little",
-			"The two were signed where neither was known of the other. The first in the order counts; the other had no effect: nothing was taken from " + who + " and nobody got it.",
+			"The two were made apart, on computers that did not know of both. The one that comes first in the minutes counts. The other had no effect: nothing was taken from " + who + " and nobody got it.",
 			"Whoever was not paid, ask " + who + " to pay again when they can. How much may be paid while apart is in the bylaws: offline-limit."
 	case coop.TroubleInvite:
 		return who + " admitted somebody by an invite that was used up",
-			"It was used more often than it may be, where people did not know of each other. The first uses in the order count; this one let nobody in.",
+			"The code was used more often than it may be, by people who did not know of each other. The first uses in the minutes count; this one let nobody in.",
 			"If you want the person in, give them a code of their own: coop invite"
 	case coop.TroubleVotes:
 		return who + " voted differently from two computers",
-			"The two votes were signed where neither was known of the other. The later one in the order counts.",
+			"The two votes were given apart, on computers that did not know of both. The one that comes later in the minutes counts.",
 			who + " can say which they mean, by voting again while the proposal is open."
 	case coop.TroubleLate:
-		return who + " voted after the decision", "The vote is shown as late and does not count.", ""
+		return who + " voted after the decision", "The vote is shown as late and does not count.", "Nothing."
 	case coop.TroubleGone:
-		return device + " went on writing after it was put out",
-			"It has no effect, whatever time it names: " + t.Reason + ".",
+		return computer + " went on writing after it was put out",
+			"What it wrote has no effect, whatever date it bears: " + t.Reason + ".",
 			"Nothing, unless it was written before they knew: then somebody who is in the co-op can do it instead."
 	}
-	return device + " wrote what has no effect", "Why not: " + t.Reason + ".", ""
+	return computer + " wrote something that has no effect", "Why not: " + t.Reason + ".", "If it was meant, do it again in a way that is allowed."
+}
+
+// computer is what people call a device: "Bo's desk".
+func (v shown) computer(key record.Key) string {
+	who, name := v.deviceOf(key)
+	if who == nobody {
+		return "a computer of nobody in the co-op, " + name + ","
+	}
+	return who + "'s " + name
+}
+
+// bear says how many of those who keep the minutes may lie.
+func bear(tellers int) string {
+	liars := (tellers - 1) / 3
+	if liars == 0 {
+		return fmt.Sprintf("With %d of them the minutes can be relied on only while none does that; with four, one may.", tellers)
+	}
+	return fmt.Sprintf("With %d of them the minutes can be relied on while no more than %d do that.", tellers, liars)
+}
+
+// afterFork says what to do about a device that is out because it forked.
+func (v shown) afterFork(key record.Key) string {
+	d, ok := v.State.People.Devices.Get(key)
+	if !ok {
+		return "Nothing: it is a computer of nobody in the co-op."
+	}
+	do := fmt.Sprintf("Ask %s. A copy of a home, or a backup, may have been used beside it; or its key was stolen; or it was meant to cheat. %[1]s goes on with another computer", v.name(d.Member))
+	if d.Revoked {
+		return do + "; this one was taken out."
+	}
+	return do + ", and takes this one out there: coop device revoke " + node.TypedDevice(v.State.People, d)
 }
 
 func (v shown) signed(s node.Signed) Signed {
@@ -180,7 +208,7 @@ func (v shown) signed(s node.Signed) Signed {
 // says says in words what a record does, or wants to do.
 func (v shown) says(r *record.Record) string {
 	if r.Hollow {
-		return "is a " + r.Kind + ": what it says is not here"
+		return "is a " + r.Kind + "; what it says is not here"
 	}
 	subject, _, _ := strings.Cut(r.Kind, "/")
 	if words := map[string]func(*record.Record) string{
@@ -193,9 +221,9 @@ func (v shown) says(r *record.Record) string {
 	}
 	switch r.Kind {
 	case coop.KindAck:
-		return "says what it has seen, and nothing else"
+		return "says which records it has seen, and nothing else"
 	case member.KindSeatPass:
-		return "passes a teller's seat to another device"
+		return "lets another computer of theirs keep the minutes"
 	}
 	return "is a " + r.Kind + " that this version cannot read"
 }
@@ -267,10 +295,10 @@ func (v shown) saysOfPeople(r *record.Record) string {
 		return "leaves the co-op"
 	case member.KindDeviceAdd:
 		if card, err := member.ParseDeviceCard(r.Body); err == nil {
-			return fmt.Sprintf("adds the device %q", card.Name)
+			return fmt.Sprintf("adds the computer %q", card.Name)
 		}
 	case member.KindRevoke:
-		return "takes a device out"
+		return "takes a computer out"
 	}
 	return ""
 }
