@@ -384,3 +384,36 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("all tellers are gone: %q", got)
 	}
 }
+
+// TestStuck: where too few tellers can be reached, people are told what they can
+// do should those be lost, and after a day without being asked.
+func TestStuck(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora")
+	bo, houses := others[0], append([]*nodetest.House{ana}, others...)
+	decide(t, []string{"tellers:Ana,Bo,Chi"}, houses[:3]...)
+	nodetest.AwaitSame(houses...)
+	street.Part(ana)
+	if v := ana.See(); v.Stuck != "" {
+		t.Errorf("nothing waits, and it says %q", v.Stuck)
+	}
+	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Dora", Amount: "1"}))
+	v := ana.See()
+	_, typed, ok := strings.Cut(v.Stuck, ": Bo and Chi cannot. Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt ")
+	if !ok || v.Advice != "" {
+		t.Fatalf("Ana alone is told %q, advice %q", v.Stuck, v.Advice)
+	}
+	ana.Sleep(23 * time.Hour)
+	if got := ana.See().Advice; got != "" {
+		t.Errorf("within a day the advice is %q", got)
+	}
+	ana.Sleep(2 * time.Hour)
+	if v := ana.See(); v.Advice != v.Stuck || v.Stuck == "" {
+		t.Errorf("after a day the advice is %q", v.Advice)
+	}
+	r, err := ana.ReplaceTellers(t.Context(), strings.Fields(strings.TrimSuffix(typed, " --yes")), false, false)
+	if err != nil || len(r.Tellers) != 2 {
+		t.Errorf("what it said to type, %q: %v", typed, err)
+	}
+	street.Meet(ana, bo)
+	ana.Await("nothing to tell", func(v node.View) bool { return v.Stuck == "" && v.Advice == "" })
+}

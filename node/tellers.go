@@ -23,6 +23,10 @@ const (
 	// silentAfter is how long a teller may write nothing, while others do, before
 	// people are told.
 	silentAfter = 30 * 24 * time.Hour
+
+	// awayAfter is how long an act may wait for tellers who cannot be reached before
+	// people are told by themselves: to be apart for hours is nothing to speak of.
+	awayAfter = 24 * time.Hour
 )
 
 // Teller is a device that has a teller's seat by the minutes.
@@ -147,6 +151,13 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 			fine = append(fine, name)
 		}
 	}
+	if stuck := n.stuck(s, me); stuck != "" {
+		// A proposal would wait as well.
+		if n.cfg.Now().Sub(n.waitingSince(s)) <= awayAfter {
+			return ""
+		}
+		return stuck
+	}
 	if !votes || deciding(s) {
 		return ""
 	}
@@ -165,7 +176,7 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 	default:
 		return ""
 	}
-	return why + ": " + changeTellers(n.suggest(s, record.ID{}))
+	return why + ": " + changeTellers(n.suggest(s))
 }
 
 // gone returns the names of those who have a seat by the minutes, and can sign no
@@ -183,12 +194,45 @@ func (n *Node) gone(s *coop.State) (names []string) {
 // standstill says what to do where too few tellers are left to minute anything,
 // a proposal for other tellers included.
 func (n *Node) standstill(s *coop.State, gone []string) string {
-	text := fmt.Sprintf("the minutes stand still, and no proposal can change that: %s should keep them, and can sign no more or wrote nothing for a month. ", names(gone))
-	typed := n.suggest(s, record.ID{})
-	if typed == nil {
-		return text + "Try to reach them"
+	return fmt.Sprintf("the minutes stand still, and no proposal can change that: %s should keep them, and can sign no more or wrote nothing for a month. ", names(gone)) + replaceTellers(n.suggest(s))
+}
+
+// stuck says what to do if those tellers should be gone for good who cannot be
+// reached now, where acts wait for them; "" where there is no need, or this member
+// has no say in it.
+func (n *Node) stuck(s *coop.State, me member.Member) string {
+	if n.network == nil || len(s.Pending) == 0 || n.reachable() || !slices.Contains(s.People.Voters(), me.ID) {
+		return ""
 	}
-	return text + "Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt " + strings.Join(typed, " ") + " --yes"
+	var away []string
+	var owners []record.ID
+	for _, t := range n.tellers(s) {
+		if !t.Here && !t.Connected {
+			away, owners = append(away, t.called), append(owners, t.Device.Member)
+		}
+	}
+	return fmt.Sprintf("too few who keep the minutes can be reached from here, so nothing becomes final: %s cannot. ", names(away)) + replaceTellers(n.suggest(s, owners...))
+}
+
+// replaceTellers says what to do about tellers who may be lost, with the command
+// that puts others in their place.
+func replaceTellers(typed []string) string {
+	if typed == nil {
+		return "Try to reach them"
+	}
+	return "Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt " + strings.Join(typed, " ") + " --yes"
+}
+
+// waitingSince is when the first act was signed that waits for the minutes, by its
+// author's clock; now, if none waits.
+func (n *Node) waitingSince(s *coop.State) time.Time {
+	if len(s.Pending) > 0 {
+		h := n.coop.History()
+		if ref, held := h.Find(s.Pending[0]); held {
+			return time.UnixMilli(h.At(ref).Time)
+		}
+	}
+	return n.cfg.Now()
 }
 
 // silent reports whether another device has written nothing for long, while
@@ -198,11 +242,8 @@ func (n *Node) silent(s *coop.State, key record.Key) bool {
 	if key == n.cfg.Home.Device().Public() || n.cfg.Now().Sub(last) <= silentAfter {
 		return false
 	}
-	if len(s.Pending) > 0 {
-		h := n.coop.History()
-		if ref, held := h.Find(s.Pending[0]); held && n.cfg.Now().Sub(time.UnixMilli(h.At(ref).Time)) > silentAfter {
-			return true
-		}
+	if n.cfg.Now().Sub(n.waitingSince(s)) > silentAfter {
+		return true
 	}
 	return !last.IsZero() && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
 		return n.wrote(k).Sub(last) > silentAfter
@@ -220,8 +261,8 @@ func deciding(s *coop.State) bool {
 }
 
 // suggest returns who could be tellers, as typed in an effect: those who are and
-// keep at it, then members who wrote lately, but not one of them.
-func (n *Node) suggest(s *coop.State, without record.ID) (typed []string) {
+// keep at it, then members who wrote lately, but not those named.
+func (n *Node) suggest(s *coop.State, without ...record.ID) (typed []string) {
 	type candidate struct {
 		member.Member
 		seat  int
@@ -230,7 +271,7 @@ func (n *Node) suggest(s *coop.State, without record.ID) (typed []string) {
 	var all []candidate
 	for _, m := range s.People.Members.All() {
 		key, ok := tellerDevice(s.People, m)
-		if m.Status != member.StatusMember || m.ID == without || !ok || n.silent(s, key) {
+		if m.Status != member.StatusMember || slices.Contains(without, m.ID) || !ok || n.silent(s, key) {
 			continue
 		}
 		c := candidate{m, len(s.People.Tellers), n.wrote(key)}

@@ -33,6 +33,7 @@ type View struct {
 	Tellers       []Teller
 	TellersNeeded int    // how many of them must talk to each other
 	Advice        string // what should be done about the tellers; "": nothing
+	Stuck         string // what to do if those should be lost who cannot be reached now; "": no need
 }
 
 // Peer is a node this one is connected to.
@@ -89,7 +90,7 @@ func (n *Node) view() View {
 		}
 		v.Tellers, v.TellersNeeded = n.tellers(v.State), n.tellersNeeded()
 		if v.Me.ID != (record.ID{}) {
-			v.Advice = n.advice(v.State, v.Me)
+			v.Advice, v.Stuck = n.advice(v.State, v.Me), n.stuck(v.State, v.Me)
 		}
 	}
 	for _, p := range n.replica.Peers() {

@@ -47,6 +47,9 @@ func (t *terminal) tellers(out api.Tellers) {
 		needs = fmt.Sprintf("%d of them must be able to talk to each other", out.Needs)
 	}
 	t.note("  %s; %s %s for the minutes", needs, count(out.Waiting, "act"), oneOr(out.Waiting, "waits", "wait"))
+	if out.Advice != "" {
+		t.note("  advice: %s", line(out.Advice))
+	}
 	for _, r := range out.Reseatings {
 		t.note("! %s", reseated(r))
 		for _, id := range r.Took {

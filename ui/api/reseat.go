@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"coop/crdt/record"
@@ -13,8 +14,9 @@ type (
 	Tellers struct {
 		V          int         `json:"v"`
 		Tellers    []Teller    `json:"tellers"`
-		Needs      int         `json:"needs"`      // how many of them must talk to each other
-		Waiting    int         `json:"waiting"`    // acts that are not in the minutes
+		Needs      int         `json:"needs"`   // how many of them must talk to each other
+		Waiting    int         `json:"waiting"` // acts that are not in the minutes
+		Advice     string      `json:"advice,omitempty"`
 		Reseatings []Reseating `json:"reseatings"` // that count, in their order
 	}
 
@@ -72,7 +74,7 @@ func (s *Server) tellers(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Tellers{V: Version, Tellers: v.tellers(), Needs: v.TellersNeeded, Waiting: len(v.State.Pending), Reseatings: v.reseatings()}, nil
+	return Tellers{V: Version, Tellers: v.tellers(), Needs: v.TellersNeeded, Waiting: len(v.State.Pending), Advice: cmp.Or(v.Advice, v.Stuck), Reseatings: v.reseatings()}, nil
 }
 
 // tellers are those of the minutes.

@@ -82,6 +82,9 @@ func (v shown) fillStatus(out *Status) {
 	out.Tellers, out.Reseatings = v.tellers(), v.reseatings()
 	if len(s.Pending) > 0 {
 		out.Waiting = v.waits(s.Pending[0])
+		if v.Stuck != "" {
+			out.Waiting += "; should they be gone for good: coop tellers"
+		}
 	}
 	out.Advice = v.Advice
 	for _, p := range s.Problems().All() {
