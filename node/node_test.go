@@ -268,6 +268,8 @@ func TestFurtherDevice(t *testing.T) {
 	refuse(t, err, "not found", "toaster")
 	_, err = phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"})
 	refuse(t, err, "refused", "coop device revoke laptop --seat-to phone")
+	_, err = phone.RevokeDevice(t.Context(), node.Revocation{Device: "phone"})
+	refuse(t, err, "invalid", "this very computer")
 	must[record.ID](t)(ana.RevokeDevice(t.Context(), node.Revocation{Device: "phone"}))
 	phone.Await("revoked", func(v node.View) bool { return !v.State.People.Stands(v.Device) })
 	_, err = phone.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Pears"})
