@@ -270,6 +270,10 @@ func (n *Node) checkMarker() error {
 	if n.fork != nil {
 		return nil // nothing is ever signed
 	}
+	if b, err := n.cfg.Store.Small(copiedName); len(b) > 0 || err != nil {
+		n.copied()
+		return err
+	}
 	verdict := n.cfg.Home.CheckMarker(func(id record.ID) bool {
 		_, held := n.coop.History().Find(id)
 		return held
@@ -332,7 +336,7 @@ func (n *Node) TrustHome(ctx context.Context) error {
 			return nil
 		}
 		// The marker may be ahead of what is here; it counts from here on.
-		if err := n.cfg.Home.Unmark(); err != nil {
+		if err := errors.Join(n.cfg.Home.Unmark(), n.cfg.Store.SetSmall(copiedName, nil)); err != nil {
 			return err
 		}
 		return n.signAgain()
@@ -384,18 +388,30 @@ func (n *Node) pulled() {
 	if n.unsigned == nil || seq < n.lastSeq {
 		return
 	}
+	var err error
 	if seq > n.lastSeq {
-		n.lastSeq = math.MaxUint64
-		n.unsigned = &Unsure{
-			"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one",
-			"if that was this home before it was put back, and no other copy of it will ever be used: " + trustIt,
-		}
-		n.say(n.unsigned.Error())
-		return
+		n.copied()
+		err = n.cfg.Store.SetSmall(copiedName, []byte{1})
+	} else {
+		err = n.signAgain()
 	}
-	if err := n.signAgain(); err != nil {
+	if err != nil {
 		n.cfg.Log.Warn("marker", "error", err)
 	}
+}
+
+// copiedName is where the store keeps that another copy of this home has signed,
+// until the person says that it never will again.
+const copiedName = "copied"
+
+func (n *Node) copied() {
+	n.lastSeq = math.MaxUint64
+	n.unsigned = &Unsure{
+		"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one",
+		"if that was this home before it was put back, and no other copy of it will ever be used: " + trustIt,
+	}
+	n.say(n.unsigned.Error())
+	n.replica.Unlock(nil)
 }
 
 // HasWords reports whether the root key is on this computer.

@@ -416,4 +416,14 @@ func TestStuck(t *testing.T) {
 	}
 	street.Meet(ana, bo)
 	ana.Await("nothing to tell", func(v node.View) bool { return v.Stuck == "" && v.Advice == "" })
+
+	// Ana and Chi are enough, and what waits does so for a moment: there is nothing to tell.
+	street.Part(bo)
+	street.Part(ana)
+	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Dora", Amount: "1"}))
+	street.Meet(ana, others[1])
+	ana.Await("Chi", func(v node.View) bool { return len(v.Peers) == 1 && v.Peers[0].Live })
+	if v := ana.See(); v.Stuck != "" {
+		t.Errorf("with Chi there it says %q", v.Stuck)
+	}
 }

@@ -143,10 +143,25 @@ func TestMarker(t *testing.T) {
 		if err := pears(t, bo); !errors.As(err, &unsure) || !strings.Contains(unsure.Hint, "coop device trust --yes") {
 			t.Fatalf("it writes after another copy has, or says %v", err)
 		}
+		bo.Reopen()
+		street.Meet(ana, bo)
+		for range 2 { // the second comes after the end of the first pull
+			if err := pears(t, ana); err != nil {
+				t.Fatal(err)
+			}
+			nodetest.AwaitSame(ana, bo)
+		}
+		if err := pears(t, bo); !errors.As(err, &unsure) {
+			t.Fatalf("after another start it writes, or says %v", err)
+		}
 		if err := errors.Join(bo.TrustHome(t.Context()), pears(t, bo)); err != nil {
 			t.Errorf("what it says to do: %v", err)
 		}
 		nodetest.AwaitSame(ana, bo)
+		bo.Reopen()
+		if err := pears(t, bo); err != nil {
+			t.Errorf("after it was trusted and started again: %v", err)
+		}
 	}
 }
 
