@@ -286,22 +286,20 @@ func (n *Node) checkMarker() error {
 		}
 		return nil
 	case keys.MarkerBehind:
-		n.unsigned = &Unsure{
+		n.distrust(
 			"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing",
-			"leave `coop up` running where such a computer can be reached; if what is missing is on no other computer: " + trustIt,
-		}
+			"leave `coop up` running where such a computer can be reached; if what is missing is on no other computer: "+trustIt,
+		)
 	case keys.MarkerMoved:
-		n.unsigned = &Unsure{
+		n.distrust(
 			"this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both",
-			"leave `coop up` running where such a computer can be reached; if there is none, and no other copy of this home will ever be used: " + trustIt,
-		}
+			"leave `coop up` running where such a computer can be reached; if there is none, and no other copy of this home will ever be used: "+trustIt,
+		)
 	}
 	n.lastSeq = n.ownSeq()
 	if m, ok := n.cfg.Home.Marked(); ok {
 		n.lastSeq = max(n.lastSeq, m.Seq)
 	}
-	n.say(n.unsigned.Error())
-	n.replica.Unlock(nil)
 	return nil
 }
 
@@ -406,11 +404,16 @@ const copiedName = "copied"
 
 func (n *Node) copied() {
 	n.lastSeq = math.MaxUint64
-	n.unsigned = &Unsure{
+	n.distrust(
 		"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one",
-		"if that was this home before it was put back, and no other copy of it will ever be used: " + trustIt,
-	}
-	n.say(n.unsigned.Error())
+		"if that was this home before it was put back, and no other copy of it will ever be used: "+trustIt,
+	)
+}
+
+// distrust has this device sign nothing, and says why and what can be done.
+func (n *Node) distrust(why, hint string) {
+	n.unsigned = &Unsure{why, hint}
+	n.say(why)
 	n.replica.Unlock(nil)
 }
 
