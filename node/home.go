@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -527,8 +528,8 @@ func (n *Node) card(e replica.Event) {
 	if err != nil {
 		return
 	}
-	c, known := n.cards[e.Device]
-	if !known {
+	c := n.cards[e.Device]
+	if !bytes.Equal(c.Bytes, e.Card) { // also who took another code meanwhile, with the keys it had
 		m, _ := n.coop.People().Members.Get(card.Recovers)
 		c = Card{Card: card, Bytes: e.Card, root: m.Root}
 		n.say(n.asks(n.coop.State(), card))
@@ -599,22 +600,20 @@ func (n *Node) findCard(typed string) (Card, error) {
 // carries the card to the co-op so that a sponsor can.
 func (n *Node) Admit(ctx context.Context, typed string) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
-		if a.me.Holds(member.Sponsor) {
-			for _, w := range a.coop.State().People.Waiting.All() {
-				if w.Card.Name == typed || w.Card.Device.Short() == typed {
-					return statement{member.KindAdmit, w.Card.Encode()}, nil
-				}
+		c, err := n.findCard(typed)
+		if !a.me.Holds(member.Sponsor) {
+			return statement{member.KindIntroduce, c.Bytes}, err
+		}
+		s := statement{member.KindAdmit, c.Bytes}
+		if err == nil && n.permit(a, s) == nil {
+			return s, nil
+		}
+		for _, w := range a.coop.State().People.Waiting.All() {
+			if w.Card.Name == typed || w.Card.Device.Short() == typed {
+				return statement{member.KindAdmit, w.Card.Encode()}, nil
 			}
 		}
-		c, err := n.findCard(typed)
-		if err != nil {
-			return statement{}, err
-		}
-		kind := member.KindIntroduce
-		if a.me.Holds(member.Sponsor) {
-			kind = member.KindAdmit
-		}
-		return statement{kind, c.Bytes}, nil
+		return s, err
 	})
 }
 

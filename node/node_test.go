@@ -243,6 +243,44 @@ func TestJoinAgain(t *testing.T) {
 	}
 }
 
+// TestJoinAgainBeforeASponsor: who must wait for a sponsor with the second code as
+// well is admitted by that, also where the first card was seen or carried before.
+func TestJoinAgainBeforeASponsor(t *testing.T) {
+	for _, carried := range []bool{false, true} {
+		street, ana, others := willow(t, false, "Chi")
+		chi := others[0]
+		code := func() string { return must[node.Invited](t)(ana.Invite(t.Context(), 1, time.Hour, false)).Code }
+		first, second := code(), code()
+		nodetest.AwaitSame(ana, chi)
+		bo, cleo := nodetest.Join(t, street, first, "Bo"), nodetest.Join(t, street, first, "Cleo")
+		ana.Sleep(2 * time.Hour)
+		atDoor := func(h *nodetest.House) {
+			street.Meet(h, bo)
+			h.Await("Bo at the door", func(v node.View) bool { return len(v.Cards) == 1 && len(v.Peers) > 1 })
+			bo.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
+		}
+		if carried {
+			atDoor(chi)
+			must[record.ID](t)(chi.Admit(t.Context(), "Bo"))
+			ana.Await("the card", func(v node.View) bool { return v.State.People.Waiting.Len() == 1 })
+		} else {
+			atDoor(ana)
+		}
+		street.Part(bo)
+		street.Meet(ana, cleo)
+		ana.Await("Cleo at the door", func(v node.View) bool { _, err := ana.Admit(t.Context(), "Cleo"); return err == nil })
+
+		if err := bo.JoinAgain(second); err != nil {
+			t.Fatal(err)
+		}
+		street.Meet(ana, bo)
+		bo.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
+		if _, err := ana.Admit(t.Context(), "Bo"); err != nil {
+			t.Errorf("carried %v: with the second code: %v", carried, err)
+		}
+	}
+}
+
 func TestFurtherDevice(t *testing.T) {
 	street := nodetest.NewStreet()
 	ana := nodetest.Found(t, street, "Ana")
