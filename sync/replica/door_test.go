@@ -431,6 +431,18 @@ func TestPutOutWhilePulling(t *testing.T) {
 	}
 }
 
+// TestByeEndsAnswer: who says bye is sent no more of the answer to its pull.
+func TestByeEndsAnswer(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	p := w.call(ana, "Bo", true).enter(bo.key)
+	ana.r.Message(ana.now(), p.id, wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{}})
+	if said := p.say(wire.Bye{Reason: "go"}); len(said) > 0 || !p.closed {
+		t.Errorf("Ana says %s to who said bye", kinds(said))
+	}
+}
+
 // TestAdmitted has a newcomer come in at the node of whoever invited it.
 func TestAdmitted(t *testing.T) {
 	w := newWorld(t, "Ana")

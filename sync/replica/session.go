@@ -234,7 +234,7 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		r.endPull(s)
 		r.event(Event{Kind: EventDoorClosed, Session: s.id, Device: s.device, Theirs: true, Text: m.Reason})
 		r.accused(s, m.Evidence)
-		s.stage = -1
+		s.stage, s.answer = -1, false
 		r.out.Close = append(r.out.Close, s.id)
 		return nil
 	}
