@@ -186,7 +186,8 @@ func (t *terminal) recognised(s *served) error {
 		return err
 	}
 	v, err := s.node.View(s.stopped)
-	if err != nil || slices.ContainsFunc(f.Opening, func(o member.Opening) bool { return o.Root == v.Me.Root }) {
+	taken := func(o member.Opening) bool { return member.MemberID(v.State.People.Coop, o.Root) == v.Me.ID }
+	if err != nil || f.Succeeds.Coop == (record.ID{}) || slices.ContainsFunc(f.Opening, taken) {
 		return err
 	}
 	t.note("! these 24 words belong to nobody whom %s took along from the old co-op: you are here as somebody new", line(f.Name))
