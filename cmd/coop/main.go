@@ -65,7 +65,7 @@ Join one:   coop join CODE --as Bo`,
 	root.SetErr(t.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		var unknown *pflag.NotExistError
-		if errors.As(err, &unknown) && strings.ContainsAny(unknown.GetSpecifiedName(), "0123456789") {
+		if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.ContainsAny(unknown.GetSpecifiedName(), "0123456789") {
 			err = usage("\"-%s\" is read as a flag: an amount is written without a minus, such as 12.50", unknown.GetSpecifiedShortnames())
 		}
 		return hintedError{usage("%v", err), "see: " + c.CommandPath() + " --help"}
