@@ -438,8 +438,11 @@ func (n *Node) event(e replica.Event) {
 		if n.replica.Joined() {
 			who = n.deviceText(e.Device)
 		}
-		n.atDoor(door{ShutOut: fmt.Sprintf("%s closed the door on this computer: %s", who, e.Text)})
-		n.say(n.door.ShutOut)
+		shut := door{ShutOut: fmt.Sprintf("%s closed the door on this computer: %s", who, e.Text)}
+		n.say(shut.ShutOut)
+		if !n.waitsElsewhere(e.Session) {
+			n.atDoor(shut)
+		}
 	case replica.EventWaiting:
 		n.atDoor(door{Waits: e.Text})
 	case replica.EventForked:
@@ -492,6 +495,12 @@ func (n *Node) atDoor(d door) {
 	if err := n.cfg.Store.SetSmall(doorName, record.Marshal(d)); err != nil {
 		n.cfg.Log.Warn("what was said at the door is not kept", "error", err)
 	}
+}
+
+// waitsElsewhere reports whether a newcomer stands at another open door than that of
+// a session: who closes theirs may only not have heard of the invite.
+func (n *Node) waitsElsewhere(id replica.SessionID) bool {
+	return !n.replica.Joined() && slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Session != id && p.Waits != "" })
 }
 
 // readDoor reads what a newcomer was told before it was stopped.

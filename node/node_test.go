@@ -243,6 +243,22 @@ func TestJoinAgain(t *testing.T) {
 	}
 }
 
+// TestTwoDoors: who waits at one door is not shut out because another is closed,
+// where the invite is not known yet.
+func TestTwoDoors(t *testing.T) {
+	street, ana, others := willow(t, false, "Chi")
+	street.Part(others[0])
+	bo := nodetest.Join(t, street, must[node.Invited](t)(ana.Invite(t.Context(), 1, time.Hour, false)).Code, "Bo")
+	ana.Sleep(2 * time.Hour)
+	street.Meet(ana, bo)
+	bo.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
+	street.Meet(others[0], bo)
+	v := bo.Await("a closed door", func(v node.View) bool { return len(v.Events) > 0 })
+	if v.ShutOut != "" || !strings.Contains(v.Waits, "sponsor") {
+		t.Errorf("Bo waits for %q, shut out: %q", v.Waits, v.ShutOut)
+	}
+}
+
 // TestJoinAgainBeforeASponsor: who must wait for a sponsor with the second code as
 // well is admitted by that, also where the first card was seen or carried before.
 func TestJoinAgainBeforeASponsor(t *testing.T) {
