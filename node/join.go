@@ -126,6 +126,9 @@ func JoinAgain(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error 
 	if in.Words == "" && (before.ForDevice() != invite.ForDevice() || before.ForRecovery() != invite.ForRecovery()) {
 		return &Refused{"this home has keys for a code of another kind: join from an empty home, with another --home"}
 	}
+	if in.Words == "" && before.Member != invite.Member {
+		return &Refused{"this home has keys for a code of somebody else: join from an empty home, with another --home"}
+	}
 	card, _, err := newCard(invite, in, home.Device())
 	if err != nil {
 		return invalid("%v", err)

@@ -243,6 +243,19 @@ func TestJoinAgain(t *testing.T) {
 	}
 }
 
+// TestJoinAgainAsAnother: keys that were shown for one person are shown for no other.
+func TestJoinAgainAsAnother(t *testing.T) {
+	street, ana, others := willow(t, false, "Bo", "Chi")
+	bo, chi := others[0], others[1]
+	recovery := func(who string) string { return must[node.Invited](t)(ana.RecoveryCode(t.Context(), who)).Code }
+	device := func(h *nodetest.House) string { return must[node.Invited](t)(h.Invite(t.Context(), 1, 0, true)).Code }
+	for _, codes := range [][2]string{{device(bo), device(chi)}, {recovery("Bo"), recovery("Chi")}} {
+		h := nodetest.Join(t, street, codes[0], "desk")
+		refuse(t, h.JoinAgain(codes[1]), "refused", "somebody else")
+		refuse(t, h.JoinAgain(codes[0]), "", "")
+	}
+}
+
 // TestTwoDoors: who waits at one door is not shut out because another is closed,
 // where the invite is not known yet.
 func TestTwoDoors(t *testing.T) {
