@@ -18,10 +18,23 @@ import (
 	"syscall"
 	"testing"
 
+	coop "coop/cmd/coop"
 	"coop/crdt/member"
 	"coop/node/keys"
 	"coop/node/store"
 )
+
+// TestSaidInOneLine: the reason of a closed door is a peer's, who may be anybody that
+// ever had a code. It does not move the cursor.
+func TestSaidInOneLine(t *testing.T) {
+	note, failed := coop.Said("closed: go\r\x1b[2Kaway\u009b1A")
+	if want := "closed: go [2Kaway 1A\n"; note != "  "+want || failed != "✗ "+want {
+		t.Errorf("a note says %q, an error %q", note, failed)
+	}
+	if _, failed = coop.Said("two\nlines"); failed != "✗ two\nlines\n" {
+		t.Errorf("of two lines an error says %q", failed)
+	}
+}
 
 // sniff captures all that passes host 0's end of the cable until the test is
 // over. It returns what reads the capture so far.

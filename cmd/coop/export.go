@@ -58,7 +58,7 @@ func (t *terminal) export(path string, b []byte) error {
 	if err := writeNew(path, b); err != nil {
 		return err
 	}
-	return t.answer(map[string]any{"v": api.Version, "file": path}, func() { t.note("✓ written to " + path) })
+	return t.answer(map[string]any{"v": api.Version, "file": path}, func() { t.note("✓ written to %s", path) })
 }
 
 // writeNew writes a file that must not exist: what a person has is never

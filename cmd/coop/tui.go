@@ -122,7 +122,11 @@ func (t *terminal) fail(err error) {
 		_ = t.encode(t.err, map[string]any{"v": api.Version, "error": map[string]any{"status": exitStatus(err), "message": message, "hint": hint}})
 		return
 	}
-	fmt.Fprintf(t.err, "✗ %s\n", message)
+	lines := strings.Split(message, "\n")
+	for i, l := range lines {
+		lines[i] = line(l)
+	}
+	fmt.Fprintf(t.err, "✗ %s\n", strings.Join(lines, "\n"))
 	if hint != "" {
 		fmt.Fprintln(t.err, "  "+hint)
 	}
@@ -150,7 +154,7 @@ func (t *terminal) encode(w io.Writer, v any) error {
 // note says something that is not the answer.
 func (t *terminal) note(format string, args ...any) {
 	if !t.json && !t.quiet {
-		fmt.Fprintf(t.err, format+"\n", args...)
+		fmt.Fprintln(t.err, line(fmt.Sprintf(format, args...)))
 	}
 }
 
