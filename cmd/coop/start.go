@@ -396,8 +396,9 @@ func joinCmd(t *terminal) *cobra.Command {
 	return c
 }
 
-// anotherCode is what to do where the door was closed on a newcomer.
-const anotherCode = "with another code this home goes on: coop join CODE"
+// anotherCode is what to do where the door was closed on a newcomer. It may have been
+// for the name or the keys: then the reason says what to do.
+const anotherCode = "if it is about the code: this home goes on with another, coop join CODE"
 
 // awaitAdmission tells what a newcomer waits for until it is let in.
 func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
