@@ -397,6 +397,10 @@ func TestStuck(t *testing.T) {
 		t.Errorf("nothing waits, and it says %q", v.Stuck)
 	}
 	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Dora", Amount: "1"}))
+	if v := ana.See(); v.Stuck != "" {
+		t.Errorf("who was just started says %q", v.Stuck)
+	}
+	ana.Sleep(time.Minute)
 	v := ana.See()
 	_, typed, ok := strings.Cut(v.Stuck, ": Bo and Chi cannot. Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt ")
 	if !ok || v.Advice != "" {

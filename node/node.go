@@ -72,13 +72,14 @@ const StagedMost = replica.StagedMost
 
 // Node is a running node. Its methods may be called by any goroutine.
 type Node struct {
-	cfg     Config
-	replica *replica.Replica
-	coop    *coop.Coop
-	inputs  chan input
-	quit    chan struct{}
-	stopped chan struct{}
-	network Network // set before it is used, by Attach; guarded by the loop
+	cfg      Config
+	replica  *replica.Replica
+	coop     *coop.Coop
+	inputs   chan input
+	quit     chan struct{}
+	stopped  chan struct{}
+	network  Network   // set before it is used, by Attach; guarded by the loop
+	attached time.Time // when that was
 
 	// The rest belongs to the loop.
 	after     []func(error)    // to call when what was handled is durable
@@ -456,7 +457,7 @@ func newRandom(seed [32]byte) *rand.Rand { return rand.New(rand.NewChaCha8(seed)
 // Attach gives the node its network, which must hand what comes in to this
 // node's methods.
 func (n *Node) Attach(network Network) error {
-	return n.ask(context.Background(), func() { n.network = network })
+	return n.ask(context.Background(), func() { n.network, n.attached = network, n.cfg.Now() })
 }
 
 // The methods below are what a network calls. See replica.Replica.

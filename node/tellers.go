@@ -27,6 +27,10 @@ const (
 	// awayAfter is how long an act may wait for tellers who cannot be reached before
 	// people are told by themselves: to be apart for hours is nothing to speak of.
 	awayAfter = 24 * time.Hour
+
+	// findMax is how long a node that was just started looks for its peers before it
+	// says that they cannot be reached.
+	findMax = 10 * time.Second
 )
 
 // Teller is a device that has a teller's seat by the minutes.
@@ -201,7 +205,7 @@ func (n *Node) standstill(s *coop.State, gone []string) string {
 // reached now, where acts wait for them; "" where there is no need, or this member
 // has no say in it.
 func (n *Node) stuck(s *coop.State, me member.Member) string {
-	if n.network == nil || len(s.Pending) == 0 || n.reachable() || !slices.Contains(s.People.Voters(), me.ID) {
+	if n.network == nil || n.cfg.Now().Sub(n.attached) < findMax || len(s.Pending) == 0 || n.reachable() || !slices.Contains(s.People.Voters(), me.ID) {
 		return ""
 	}
 	var away []string

@@ -287,3 +287,28 @@ func TestForkShown(t *testing.T) {
 		bo.Reopen()
 	}
 }
+
+// TestCodeKept: where nothing can be signed, a code for another computer is not
+// struck off: it is good once the home is trusted.
+func TestCodeKept(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana")
+	code := must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, true)).Code
+	if err := pears(t, ana); err != nil {
+		t.Fatal(err)
+	}
+	dir, moved := filepath.Dir(ana.Home.StoreDir()), filepath.Join(t.TempDir(), "moved")
+	ana.Close()
+	putBack(t, moved, dir)
+	putBack(t, dir, moved)
+	ana.Reopen()
+	phone := nodetest.Join(t, street, code, "phone")
+	street.Meet(ana, phone)
+	phone.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
+	street.Part(phone)
+	if err := ana.TrustHome(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	street.Meet(ana, phone)
+	phone.Await("joined", joined)
+}

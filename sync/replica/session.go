@@ -353,7 +353,7 @@ func evidence(why error) [][]byte {
 // that this node's own device forked, here or where a copy of its key is, nothing
 // is signed here any more: it would have no effect.
 func (r *Replica) accused(s *session, evidence [][]byte) {
-	if len(evidence) != 2 {
+	if len(evidence) != 2 || r.cfg.Forked {
 		return
 	}
 	var proof [2]*record.Record
@@ -362,7 +362,7 @@ func (r *Replica) accused(s *session, evidence [][]byte) {
 		if err != nil || rec.Device != r.cfg.Device || rec.CoopID() != r.coopID() || rec.Verify() != nil {
 			return
 		}
-		proof[i] = rec
+		proof[i] = rec.Erase()
 	}
 	if proof[0].Seq != proof[1].Seq || proof[0].ID == proof[1].ID {
 		return
