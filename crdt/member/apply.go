@@ -331,9 +331,14 @@ func (s *State) revokeOwn(by Member, r *record.Record) error {
 		return err
 	}
 	d, err := s.ownDevice(by, b.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return s.revokeSeatless(by, d)
+}
+
+func (s *State) revokeSeatless(by Member, d Device) error {
+	switch {
 	case d.Revoked:
 		return fmt.Errorf("%s's device %s was revoked before", by.Name, d.label())
 	case slices.Contains(s.Tellers, d.Key):
@@ -375,6 +380,9 @@ func (s *State) seatPass(by Member, r *record.Record) error {
 	}
 	seat := slices.Index(s.Tellers, b.From)
 	switch {
+	case seat < 0 && b.Revoke:
+		// The seat was given to somebody else meanwhile. That the device was lost is as true.
+		return s.revokeSeatless(by, from)
 	case seat < 0:
 		return fmt.Errorf("%s's device %s has no teller's seat", by.Name, from.label())
 	case slices.Contains(s.Tellers, b.To):

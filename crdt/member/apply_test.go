@@ -314,6 +314,18 @@ func TestSeatPass(t *testing.T) {
 		refuse(t, w.act(tablet, member.KindSeatPass, pass(w, bo, tablet, false, nil)), "root key")
 		w.must(w.act(tablet, member.KindSeatPass, pass(w, bo, tablet, true, rootOf("Bo"))))
 	})
+	t.Run("of a seat that others took meanwhile only the revoking is left", func(t *testing.T) {
+		w := setUp(t)
+		lost, kept := pass(w, bo, tablet, true, rootOf("Bo")), pass(w, bo, tablet, false, rootOf("Bo"))
+		w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
+		refuse(t, w.act(tablet, member.KindSeatPass, kept), "no teller's seat")
+		refuse(t, w.act(deviceOf("Chi"), member.KindSeatPass, lost), "Chi has no device")
+		w.must(w.act(tablet, member.KindSeatPass, lost))
+		if w.Stands(bo.Public()) || !slices.Equal(tellers(w), []record.Key{deviceOf("Ana").Public()}) {
+			t.Error("the lost device stands, or the seats have changed")
+		}
+		refuse(t, w.act(tablet, member.KindSeatPass, lost), "was revoked before")
+	})
 	bad := map[string]struct {
 		by   *record.Private
 		body func(w *world) []byte
