@@ -22,7 +22,7 @@ type line struct {
 
 	by    *reseat // that began it; nil: the founding did
 	below *line
-	took  []record.ID // acts that the line below has behind where this one goes on
+	took  []record.ID // acts that were final on the line below, behind where this one goes on
 
 	asOf      map[history.Ref]*Acts // behind committed leaders, as far as somebody asked
 	judged    history.Ref           // the last leader when the re-seatings of this line were judged
@@ -92,11 +92,9 @@ func (c *Coop) settleLines() (moved, anew bool) {
 		l := c.lines[i]
 		m, taken := c.settleLine(l)
 		moved, anew = moved || m, anew || taken
-		next, judged := c.follow(l)
+		next := c.follow(l)
 		if above := c.lines[i+1:]; next != nil && len(above) > 0 && above[0].by == next {
-			if judged {
-				above[0].took = c.actsSince(l, next)
-			}
+			above[0].took = c.actsSince(l, next)
 			continue
 		}
 		c.lines = c.lines[:i+1]
@@ -164,20 +162,20 @@ func (c *Coop) find(id record.ID) history.Ref {
 // follow returns the re-seating that goes on from a line, or nil: of those that
 // count the one with the smallest id. They are judged anew when the line moved
 // or there is one more.
-func (c *Coop) follow(l *line) (next *reseat, judged bool) {
+func (c *Coop) follow(l *line) *reseat {
 	rs := c.reseats[l.id()]
 	if l.judged != l.minutes.Last() || l.judgedAll != len(rs) {
-		l.judged, l.judgedAll, judged = l.minutes.Last(), len(rs), true
+		l.judged, l.judgedAll = l.minutes.Last(), len(rs)
 		for _, r := range rs {
 			r.why = c.judge(l, r)
 		}
 	}
 	for _, r := range rs {
 		if r.why == nil {
-			return r, judged
+			return r
 		}
 	}
-	return nil, judged
+	return nil
 }
 
 // judge says why a re-seating does not count on a line, or nil.
@@ -308,9 +306,10 @@ func (c *Coop) reseat(id record.ID) *reseat {
 	return nil
 }
 
-// actsSince returns the acts of a line behind where a re-seating goes on.
+// actsSince returns the acts of a line behind where a re-seating goes on that were
+// final for somebody who had not heard of it.
 func (c *Coop) actsSince(l *line, r *reseat) (acts []record.ID) {
-	for _, ref := range l.minutes.Since(c.find(r.After)) {
+	for _, ref := range l.minutes.Since(c.find(r.After), r.ref) {
 		if n := c.h.At(ref); isAct(n.Kind) {
 			acts = append(acts, n.ID)
 		}

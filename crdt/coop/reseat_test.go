@@ -193,6 +193,16 @@ func TestReseatTakesBack(t *testing.T) {
 	minute(dora, eve, finn)
 	equal(t, "final again", dora.c.State().InMinutes(paid), true)
 	equalSlices(t, "took back", dora.reseating(id).Took, []record.ID{paid})
+
+	// The old tellers go on acking: what comes behind that was final for nobody.
+	ana.pay(w.id, 50)
+	for range 8 {
+		ana.pull(ben).ack()
+		ben.pull(ana).ack()
+	}
+	sync(w.desks...)
+	minute(dora, eve, finn)
+	equalSlices(t, "took back when the old tellers go on", dora.reseating(id).Took, []record.ID{paid})
 	dora.everywhere()
 }
 

@@ -39,13 +39,33 @@ func (m *Minutes) Begun() bool {
 	return m.stored > 0 || len(m.anchors) > 0 || len(m.epochs[0].handed) > 0
 }
 
-// Since returns the records that were handed out and are not in the past of one
-// of the leaders, sorted by history.Before.
-func (m *Minutes) Since(leader history.Ref) []history.Ref {
-	if last := m.Last(); last != leader {
-		return m.between(leader, last)
+// Since returns the records behind one of the leaders that were final also for
+// those who had not heard of a record, sorted by history.Before: old tellers who
+// heard of a re-seating go on acking, and what that brings in was final for nobody.
+func (m *Minutes) Since(leader, unheard history.Ref) []history.Ref {
+	in, _ := m.Place(leader)
+	last := leader
+	for k := max(in, 0); k < len(m.epochs); k++ {
+		for _, l := range m.committed(k) {
+			if !m.h.InPast(l.ref, leader) && m.epochs[k].finalWithout(l, unheard) {
+				last = l.ref
+			}
+		}
 	}
-	return nil
+	if last == leader {
+		return nil
+	}
+	return m.between(leader, last)
+}
+
+// finalWithout reports whether a leader is final by those blocks alone that do not
+// have a record in their past.
+func (e *epoch) finalWithout(l *leader, unheard history.Ref) bool {
+	heard := func(b *block) bool { return e.h.InPast(unheard, b.ref) }
+	if heard(l.block) {
+		return false
+	}
+	return e.tellersOf(slices.DeleteFunc(slices.Clone(l.supports), heard), history.None) >= e.q
 }
 
 // Place finds a leader among those of the batches that were handed out: in which

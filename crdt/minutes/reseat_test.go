@@ -66,28 +66,52 @@ func (f *fold) checkReseated(w *world, view bitset, r reseat) (epochs int) {
 	for _, b := range want {
 		minuted.join(w.recs[b.leader].past)
 	}
-	since := []int{}
 	for ref, i := range f.order {
 		if got := f.m.Minuted(history.Ref(ref)); got != minuted.has(i) {
 			f.t.Fatalf("seed %d: record %d minuted: got %v", w.seed, i, got)
 		}
 	}
-	after, _ := f.h.Find(w.recs[r.after].id)
-	for _, ref := range f.m.Since(after) {
-		since = append(since, f.order[ref])
-	}
-	slices.Sort(since)
-	all := []int{}
-	for _, i := range minuted.members() {
-		if !w.recs[r.after].past.has(i) {
-			all = append(all, i)
-		}
-	}
-	if !slices.Equal(since, all) {
-		f.t.Fatalf("seed %d: since leader %d: got %v, want %v", w.seed, r.after, since, all)
-	}
+	f.checkSince(w, view, r, want, own)
 	f.checkPeople(own[len(own)-1], len(f.m.Epochs())-1, view)
 	return len(own)
+}
+
+// checkSince compares what was final without each of some records.
+func (f *fold) checkSince(w *world, view bitset, r reseat, want []batch, own []*seen) {
+	f.t.Helper()
+	held := view.members()
+	after, _ := f.h.Find(w.recs[r.after].id)
+	for n := range 4 {
+		x := held[(n*len(held)+int(w.seed))/4%len(held)]
+		last, unaware, e := r.after, newBitset(maxRecords), 0
+		for _, i := range held {
+			if !w.recs[i].past.has(x) {
+				unaware.set(i)
+			}
+		}
+		for _, b := range want[slices.IndexFunc(want, func(b batch) bool { return b.leader == r.after })+1:] {
+			if own[e].final(b.leader, unaware) {
+				last = b.leader
+			}
+			if e+1 < len(own) && own[e+1].anchor == b.leader {
+				e++
+			}
+		}
+		since, all := []int{}, []int{}
+		for _, i := range w.recs[last].past.members() {
+			if !w.recs[r.after].past.has(i) {
+				all = append(all, i)
+			}
+		}
+		unheard, _ := f.h.Find(w.recs[x].id)
+		for _, ref := range f.m.Since(after, unheard) {
+			since = append(since, f.order[ref])
+		}
+		slices.Sort(since)
+		if !slices.Equal(since, all) {
+			f.t.Fatalf("seed %d: since leader %d, without %d: got %v, want %v", w.seed, r.after, x, since, all)
+		}
+	}
 }
 
 // What goes on from a re-seating is what the specification says, whether the
