@@ -17,7 +17,7 @@ import (
 )
 
 // Treasury is what people call the account of the co-op itself.
-const Treasury = "treasury"
+const Treasury = member.Treasury
 
 // minPrefix is how much of an id a person must type: fewer characters would
 // soon name two things.

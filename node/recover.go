@@ -39,7 +39,11 @@ func (c Card) Recovers() bool { return c.Card.Recovers != (record.ID{}) }
 // asks says what who shows a card wants, and the command that does it.
 func (n *Node) asks(s *coop.State, c member.Card) string {
 	if c.Recovers == (record.ID{}) {
-		return fmt.Sprintf("%s wants to join   coop member admit %s", c.Name, c.Device.Short())
+		namesake := ""
+		if s.People.Called(c.Name) {
+			namesake = fmt.Sprintf("; there is %s already: ask whether this is somebody else, and who", c.Name)
+		}
+		return fmt.Sprintf("%s wants to join%s   coop member admit %s", c.Name, namesake, c.Device.Short())
 	}
 	m, _ := s.People.Members.Get(c.Recovers)
 	return fmt.Sprintf("somebody says to be %s, whose keys are lost: ask %[1]s whether their card is %s   %s", m.Name, c.Device.Short(), n.newKeys(s, m, c.Device))

@@ -84,7 +84,7 @@ func (c Card) check() error {
 }
 
 func (t CardTerms) check() error {
-	if err := checkName("the name", t.Name); err != nil {
+	if err := checkPerson("the name", t.Name); err != nil {
 		return err
 	}
 	if err := checkName("the device's name", t.DeviceName); err != nil {

@@ -74,6 +74,10 @@ func TestCardTermsAreChecked(t *testing.T) {
 	refuse(t, join(named("", "phone"), i, r, d), "name")
 	refuse(t, join(named("Chi", " "), i, r, d), "device's name")
 	refuse(t, join(named("C\u202ehi", "phone"), i, r, d), "invisible")
+	for _, name := range []string{"Chi, the 2nd", "Chi/desk", "Chi:3"} {
+		refuse(t, join(named(name, "phone"), i, r, d), "comma")
+	}
+	refuse(t, join(named("Treasury", "phone"), i, r, d), "account of the co-op")
 	refuse(t, join(w.cardTerms("Chi"), i, r, r), "twice")
 	refuse(t, join(w.cardTerms("Chi"), i, i, d), "twice")
 	refuse(t, join(w.cardTerms("Chi"), i, r, i), "twice")

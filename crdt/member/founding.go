@@ -141,7 +141,7 @@ func (f Founding) checkFounders() error {
 	}
 	var keys []record.Key
 	for _, p := range f.Founders {
-		if err := checkName("a founder's name", p.Name); err != nil {
+		if err := checkPerson("a founder's name", p.Name); err != nil {
 			return err
 		}
 		if err := checkName("the device's name", p.DeviceName); err != nil {

@@ -90,6 +90,7 @@ func TestFoundingIsChecked(t *testing.T) {
 		}), "sorted"},
 		"purpose as a clause": {f(func(x *member.Founding) { x.Bylaws = member.Bylaws{{Name: "purpose", Text: "x"}} }), "purpose"},
 		"founder's name":      {f(func(x *member.Founding) { x.Founders[1].Name = "" }), "founder's name"},
+		"founder's comma":     {f(func(x *member.Founding) { x.Founders[1].Name = "Bo, Ana" }), "comma"},
 		"device's name":       {f(func(x *member.Founding) { x.Founders[1].DeviceName = "" }), "Bo"},
 		"root is device":      {f(func(x *member.Founding) { x.Founders[1].Device = x.Founders[1].Root }), "twice"},
 		"device of another":   {f(func(x *member.Founding) { x.Founders[1].Device = x.Founders[0].Device }), "twice"},

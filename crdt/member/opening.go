@@ -43,7 +43,7 @@ func (f Founding) checkOpening() error {
 		return errors.New("it takes people or records along, but names no co-op they come from")
 	}
 	for i, o := range f.Opening {
-		if err := checkName("the name", o.Name); err != nil {
+		if err := checkPerson("the name", o.Name); err != nil {
 			return err
 		}
 		if err := o.check(len(f.Units)); err != nil {

@@ -278,6 +278,16 @@ func (s *State) Forked(d Device) error {
 	return fmt.Errorf("%s's device %s signed two records in one slot, so nobody can tell which to believe: go on with another device", owner.Name, d.label())
 }
 
+// Called reports whether somebody in the co-op has this name, in whatever case.
+func (s *State) Called(name string) bool {
+	for _, m := range s.Members.All() {
+		if !m.Gone() && strings.EqualFold(m.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Stands reports whether a device may act now.
 func (s *State) Stands(device record.Key) bool {
 	_, err := s.Author(device)
@@ -403,6 +413,21 @@ func checkName(what, name string) error {
 	}
 	return checkText(what, name, MaxNameLen)
 }
+
+// checkPerson holds what a name of a person may be besides: commands put names
+// into lists, behind a device or an effect, and know one account that is nobody's.
+func checkPerson(what, name string) error {
+	if strings.ContainsAny(name, ",/:") {
+		return fmt.Errorf("%s %q has a comma, a slash or a colon, which commands need between names", what, name)
+	}
+	if strings.EqualFold(name, Treasury) {
+		return fmt.Errorf("%s cannot be %q: so the account of the co-op itself is called", what, name)
+	}
+	return checkName(what, name)
+}
+
+// Treasury is how the account of the co-op itself is called.
+const Treasury = "treasury"
 
 // checkKeys refuses keys that must not enter, and one in two roles.
 func checkKeys(keys ...record.Key) error {

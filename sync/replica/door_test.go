@@ -540,6 +540,34 @@ func TestInvites(t *testing.T) {
 	}
 }
 
+// TestNamesakeWaits: whoever comes with the name of somebody in the co-op, in
+// whatever case, is not let in before the sponsor was asked; after that one has
+// left they are.
+func TestNamesakeWaits(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	i := ana.invite("code", 2, 0)
+	other := w.newcomer("bO", i)
+	l := w.dial(other, ana)
+	if !l.up || len(ana.heard(replica.EventCard)) == 0 || ana.coop.Introduced(other.device()) {
+		t.Fatalf("a second Bo: session %v, admitted %v", l.up, ana.coop.Introduced(other.device()))
+	}
+	ana.write(member.KindAdmit, other.card)
+	w.run()
+	if !other.r.Joined() {
+		t.Error("admitted by the sponsor, the second Bo has not joined")
+	}
+	bo.write(member.KindLeave, nil)
+	other.write(member.KindLeave, nil)
+	w.pass(3 * time.Second)
+	third := w.newcomer("BO", i)
+	w.dial(third, ana)
+	if !ana.coop.Introduced(third.device()) {
+		t.Error("nobody is called Bo any more, and a third one is not let in")
+	}
+}
+
 // TestCardOfAnother has somebody show a card that somebody else signed.
 func TestCardOfAnother(t *testing.T) {
 	w := newWorld(t, "Ana")

@@ -273,6 +273,9 @@ func (r *Replica) admits(now time.Time, card member.Card) bool {
 	if err != nil {
 		return false
 	}
+	if people.Called(card.Name) {
+		return false // its person knows whether it is another of that name, or somebody who pretends
+	}
 	inv, ok := people.Invites.Get(card.Invite)
 	if !ok || inv.By != me.ID || inv.Expires != 0 && now.UnixMilli() > inv.Expires {
 		return false
