@@ -141,7 +141,7 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 			"Look through what was paid and decided of late: coop ledger, coop proposal list. Then let other computers keep the minutes: coop status says what to type."
 	case coop.TroubleFork:
 		return computer + " signed two different records under the same number",
-			"A computer numbers what it signs, so that nobody can be told one thing and somebody else another. Of these two only the first in the minutes counts. Nothing else the computer signed after it has an effect, and nobody takes more from it. All members see both records.",
+			"A computer numbers what it signs, so that nobody can be told one thing and somebody else another. In the order of the minutes the first of these two counts, and so does what the computer signed that comes before the second. The second has no effect, and neither has anything of the computer that comes after it; nobody takes more from it. All members see both records.",
 			v.afterFork(t.Device)
 	case coop.TroubleSpent:
 		return who + " made a payment for which another one left too little",
