@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 
@@ -66,7 +67,7 @@ func acceptCmd(t *terminal) *cobra.Command {
 			case never && len(a) == 0:
 				return t.make(c.Context(), "/v1/standing", api.StandingIn{}, "every payment waits for you")
 			case !always && !never && len(a) == 1:
-				return t.make(c.Context(), paymentPath(a[0], "accept"), api.AnswerIn{Note: note}, "accepted")
+				return t.accept(c.Context(), a[0], note)
 			}
 			return usage("usage: %s", usageLine(c))
 		},
@@ -77,6 +78,27 @@ func acceptCmd(t *terminal) *cobra.Command {
 	c.Flags().StringArrayVar(&standing.From, "from", nil, "only from this person")
 	c.Flags().StringVar(&note, "note", "", "a line to whom it came from")
 	return c
+}
+
+// accept takes a payment or pays a request, and says which it was.
+func (t *terminal) accept(ctx context.Context, id, note string) error {
+	var m api.Made
+	if err := t.post(ctx, paymentPath(id, "accept"), api.AnswerIn{Note: note}, &m); err != nil {
+		return err
+	}
+	did := fmt.Sprintf("accepted %s %s from %s", m.Amount, m.Unit, line(m.From))
+	if m.Asked {
+		did = fmt.Sprintf("paid %s %s to %s, who asked for it", m.Amount, m.Unit, line(m.To))
+	}
+	return t.made(m, did+noted(m.Note))
+}
+
+// noted is what somebody wrote beside a payment, behind what is said of it.
+func noted(note string) string {
+	if note == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", line(note))
 }
 
 func paymentPath(id, verb string) string { return "/v1/payments/" + url.PathEscape(id) + "/" + verb }

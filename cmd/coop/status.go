@@ -65,7 +65,7 @@ func (t *terminal) showStatus(s api.Status) {
 		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()))
 	}
 	for _, p := range s.ToConfirm {
-		t.fields("confirm", fmt.Sprintf("%s %s from %s to %s   coop accept %s", p.Amount, p.Unit, p.From, p.To, p.ID.Short()))
+		t.toConfirm(p)
 	}
 	for _, n := range s.ToAdmit {
 		t.fields("admit", n.Asks)
@@ -82,6 +82,17 @@ func (t *terminal) showStatus(s api.Status) {
 	if s.Words {
 		t.fields("words", "your 24 words are still on this computer: once you have them on paper, `coop words forget`")
 	}
+}
+
+// toConfirm shows a payment to take, or a request to pay: never as if one were
+// the other.
+func (t *terminal) toConfirm(p api.Payment) {
+	id := p.ID.Short()
+	if p.Asked {
+		t.fields("pay?", fmt.Sprintf("%s asks for %s %s%s   coop accept %s pays it, coop decline %s", p.To, p.Amount, p.Unit, noted(p.Note), id, id))
+		return
+	}
+	t.fields("confirm", fmt.Sprintf("%s %s from %s%s   coop accept %s", p.Amount, p.Unit, p.From, noted(p.Note), id))
 }
 
 // syncWord says how this node is, in one of a few words.

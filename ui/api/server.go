@@ -117,8 +117,9 @@ func New(n *node.Node, down func()) http.Handler {
 		return n.Request(ctx, node.Payment(in))
 	}))
 	answers := map[string]func(context.Context, string, string) (record.ID, error){
-		"accept": n.Accept, "decline": n.Decline, "cancel": n.Cancel,
+		"decline": n.Decline, "cancel": n.Cancel,
 	}
+	m.Handle("POST /v1/payments/{id}/accept", post(s.accept))
 	for verb, answer := range answers {
 		m.Handle("POST /v1/payments/{id}/"+verb, made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
 			return answer(ctx, r.PathValue("id"), in.Note)
@@ -178,9 +179,39 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 func (v shown) made(id record.ID) Made {
 	out := Made{V: Version, ID: id, Minuted: v.State.InMinutes(id), Waits: v.waits(id)}
 	if p, ok := v.State.Ledger.Payments.Get(id); ok {
-		out.Amount, out.Unit = v.amount(p.Amount, p.Unit), p.Unit
+		out.fill(v.payment(p))
 	}
 	return out
+}
+
+// fill says what payment or request it is about.
+func (m *Made) fill(p Payment) {
+	m.Amount, m.Unit, m.From, m.To = p.Amount, p.Unit, p.From, p.To
+}
+
+// accept takes a payment or pays a request, and answers with what that was.
+func (s *Server) accept(r *http.Request, in AnswerIn) (any, error) {
+	id, err := s.node.Accept(r.Context(), r.PathValue("id"), in.Note)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	out := v.made(id)
+	typed := r.PathValue("id")
+	if paid, ok := v.State.Ledger.Payments.Get(id); ok {
+		typed = paid.Request.String() // what was typed could mean the new payment too
+	}
+	p, err := node.FindPayment(v.State, typed)
+	if err != nil {
+		return nil, err
+	}
+	of := v.payment(p)
+	out.fill(of)
+	out.Asked, out.Note = of.Asked, of.Note
+	return out, nil
 }
 
 func answer(w http.ResponseWriter, out any, err error) {

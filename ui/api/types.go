@@ -22,6 +22,10 @@ type (
 		Waits   string      `json:"waits,omitempty"`   // what it waits for if it is not
 		Amount  string      `json:"amount,omitempty"`  // of a payment or a request
 		Unit    string      `json:"unit,omitempty"`
+		From    string      `json:"from,omitempty"`
+		To      string      `json:"to,omitempty"`
+		Asked   bool        `json:"request,omitempty"` // of what was accepted: it was a request, and is paid
+		Note    string      `json:"note,omitempty"`    // of what was accepted
 	}
 
 	Status struct {
