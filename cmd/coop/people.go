@@ -151,11 +151,11 @@ func (t *terminal) invite(c *cobra.Command, in api.InviteIn, next string) error 
 	if !t.running() {
 		t.note("! no node runs here: start `coop up` first, so that the code says where to find you")
 	}
-	return t.code(c, "/v1/invites", in, next)
+	return t.code(c, "/v1/invites", in, next+", while your `coop up` runs here")
 }
 
 // code asks the node for a code and prints it.
-func (t *terminal) code(c *cobra.Command, path string, in any, next string) error {
+func (t *terminal) code(c *cobra.Command, path string, in any, next ...string) error {
 	var out api.Invite
 	if err := t.post(c.Context(), path, in, &out); err != nil {
 		return err
@@ -163,7 +163,9 @@ func (t *terminal) code(c *cobra.Command, path string, in any, next string) erro
 	return t.answer(out, func() {
 		fmt.Fprintln(t.out, out.Code)
 		t.note("  until %s, for %s; whoever has the code can use it", out.Expires.Local().Format("2 January 15:04"), count(out.Uses, "use"))
-		t.note("  %s, while your `coop up` runs here", next)
+		for _, n := range next {
+			t.note("  %s", n)
+		}
 	})
 }
 

@@ -16,7 +16,10 @@ them: they propose it with the card, which "coop member waiting" shows, and ask 
 person whether the card is theirs.`,
 		Example: "coop member recover Bo",
 		RunE: func(c *cobra.Command, a []string) error {
-			return t.code(c, "/v1/members/"+url.PathEscape(a[0])+"/recover", struct{}{}, "on their new computer: coop join CODE --as "+line(a[0]))
+			return t.code(c, "/v1/members/"+url.PathEscape(a[0])+"/recover", struct{}{},
+				"on their new computer, with their 24 words: coop join CODE --as NAME-OF-THE-COMPUTER --words -",
+				"without the words, which the members must decide: coop join CODE --as "+line(a[0]),
+				"both while your `coop up` runs here")
 		},
 	}
 }
