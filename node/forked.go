@@ -51,10 +51,35 @@ func (n *Node) forked() error {
 	if n.coop.History().Len() > 0 {
 		people := n.coop.People()
 		if d, ok := people.Devices.Get(n.cfg.Home.Device().Public()); ok {
-			return people.Forked(d)
+			return n.out(people.Forked(d))
 		}
 	}
-	return errors.New("this device signed two records in one slot: go on with another device")
+	return n.out(errors.New("this device signed two records in one slot: go on with another device"))
+}
+
+// Out says why this computer signs nothing any more, and how its person goes on;
+// they do not where they are out themselves.
+type Out struct {
+	Refused
+	Hint string
+}
+
+func (e *Out) Unwrap() error { return &e.Refused }
+
+// out adds to why this device may not sign how its person goes on.
+func (n *Node) out(why error) *Out {
+	out := &Out{Refused: Refused{why.Error()}}
+	if n.coop.History().Len() == 0 {
+		return out
+	}
+	s := n.coop.State()
+	d, ok := s.People.Devices.Get(n.cfg.Home.Device().Public())
+	if m, _ := s.People.Members.Get(d.Member); ok && !m.Gone() {
+		out.Hint = "from an empty home (coop --home NEW …). With another computer of yours: coop device invite there, then coop join CODE --as COMPUTER. " +
+			"With the 24 words: a code from any member, then coop join CODE --as COMPUTER --words -. " +
+			"With neither: a code from any member by coop member recover " + typedName(s, m)
+	}
+	return out
 }
 
 // ownFork is the trouble that the proof shows. If both records are held it is

@@ -329,7 +329,7 @@ func (n *Node) ownSeq() (seq uint64) {
 func (n *Node) TrustHome(ctx context.Context) error {
 	return n.do(ctx, func() error {
 		if err := n.forked(); err != nil {
-			return &Refused{err.Error()}
+			return err
 		}
 		if n.unsigned == nil {
 			return nil

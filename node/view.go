@@ -86,7 +86,7 @@ func (n *Node) view() View {
 		v.State = n.coop.State()
 		me, err := v.State.People.Author(v.Device)
 		if v.Me = me; err != nil && v.Broken == nil && v.State.People.Devices.Has(v.Device) {
-			v.Broken = err
+			v.Broken = n.out(err)
 		}
 		v.Tellers, v.TellersNeeded = n.tellers(v.State), n.tellersNeeded()
 		if v.Me.ID != (record.ID{}) {

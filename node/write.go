@@ -100,14 +100,14 @@ func (n *Node) author() (author, error) {
 		return author{}, ErrNotAdmitted
 	}
 	if err := n.forked(); err != nil {
-		return author{}, &Refused{err.Error()}
+		return author{}, err
 	}
 	if n.unsigned != nil {
 		return author{}, n.unsigned
 	}
 	me, err := n.coop.People().Author(n.cfg.Home.Device().Public())
 	if err != nil {
-		return author{}, &Refused{err.Error()}
+		return author{}, n.out(err)
 	}
 	return author{coop: n.coop, me: me, now: n.cfg.Now().UnixMilli()}, nil
 }

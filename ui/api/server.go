@@ -237,6 +237,7 @@ var httpStatus = map[Code]int{
 func asError(err error) *Error {
 	var (
 		known    *Error
+		out      *node.Out
 		refused  *node.Refused
 		notFound *node.NotFound
 		invalid  *node.Invalid
@@ -246,6 +247,8 @@ func asError(err error) *Error {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &out):
+		return &Error{Code: CodeRefused, Message: out.Reason, Hint: out.Hint}
 	case errors.As(err, &refused):
 		return &Error{Code: CodeRefused, Message: refused.Reason}
 	case errors.As(err, &notFound):
