@@ -51,7 +51,11 @@ func (t *terminal) showStatus(s api.Status) {
 		t.fields("resting", "you were silent, so proposals do not count you; your next vote, payment or proposal makes you vote again")
 	}
 	if s.Provisional > 0 {
-		t.fields("waiting", fmt.Sprintf("%s not in the minutes yet; the first %s", count(s.Provisional, "act"), s.Waiting))
+		waiting := count(s.Provisional, "act") + " not in the minutes yet"
+		if s.Waiting != "" { // else they came into the minutes meanwhile
+			waiting += "; the first " + s.Waiting
+		}
+		t.fields("waiting", waiting)
 	}
 	for _, b := range s.Balances {
 		t.fields("balance", fmt.Sprintf("%s %s, can pay %s", b.Balance, b.Unit, b.Available))

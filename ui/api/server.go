@@ -177,7 +177,8 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 }
 
 func (v shown) made(id record.ID) Made {
-	out := Made{V: Version, ID: id, Minuted: v.State.InMinutes(id), Waits: v.waits(id)}
+	out := Made{V: Version, ID: id, Waits: v.waits(id)}
+	out.Minuted = out.Waits == "" // it may be since the view was made
 	if p, ok := v.State.Ledger.Payments.Get(id); ok {
 		out.fill(v.payment(p))
 	}

@@ -82,7 +82,7 @@ func (v shown) fillStatus(out *Status) {
 	out.Tellers, out.Reseatings = v.tellers(), v.reseatings()
 	if len(s.Pending) > 0 {
 		out.Waiting = v.waits(s.Pending[0])
-		if v.Stuck != "" {
+		if out.Waiting != "" && v.Stuck != "" {
 			out.Waiting += "; should they be gone for good: coop tellers"
 		}
 	}
@@ -433,13 +433,16 @@ func (v shown) amount(n int64, unit string) string {
 	return ledger.FormatAmount(n, u)
 }
 
-// waits says what an act that is not in the minutes waits for. Nothing depends
-// on it, so a node that is stopping says nothing.
+// waits says what an act that is not in the minutes waits for, "" if it is by now.
+// Of a node that is stopping nobody hears which tellers that are.
 func (v shown) waits(id record.ID) string {
 	if v.State.InMinutes(id) {
 		return ""
 	}
-	text, _ := v.node.Waits(v.ctx, id)
+	text, err := v.node.Waits(v.ctx, id)
+	if err != nil {
+		return "waits for those who keep the minutes"
+	}
 	return text
 }
 
