@@ -91,18 +91,39 @@ func (n *Node) Waits(ctx context.Context, id record.ID) (text string, err error)
 			return
 		}
 		w := n.coop.Minutes().Status(ref)
-		var about []string
+		needs := w.Needs
+		var others []string
 		for _, t := range n.tellers(n.coop.State()) {
-			if !t.Here {
-				about = append(about, t.text(slices.Contains(w.SeenBy, t.Device.Key), n.cfg.Now()))
+			if t.Here {
+				needs--
+				continue
 			}
+			others = append(others, t.text(slices.Contains(w.SeenBy, t.Device.Key), n.cfg.Now()))
 		}
-		text = fmt.Sprintf("waits for %d of %d tellers: %s", w.Needs, w.Of, strings.Join(about, ", "))
-		if w.Of == 1 {
-			text = "waits for the only teller: " + strings.Join(about, ", ")
-		}
+		text = waitsFor(needs, w.Of, others)
 	})
 	return text, err
+}
+
+// waitsFor says how many other tellers something needs, and where they are. This
+// computer is not among them: what it can do as a teller it does by itself.
+func waitsFor(needs, tellers int, others []string) string {
+	who := ""
+	switch {
+	case needs == 0:
+		return "waits for this computer, which alone keeps the minutes"
+	case tellers == 1:
+		who = "the only teller"
+	case len(others) == 1:
+		who = "the other teller"
+	case needs == len(others):
+		who = "all of"
+	case needs == 1:
+		who = "one of"
+	default:
+		who = fmt.Sprintf("%d of", needs)
+	}
+	return fmt.Sprintf("waits for %s: %s", who, strings.Join(others, ", "))
 }
 
 // text says whether a teller has seen something, and where they are.
