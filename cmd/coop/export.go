@@ -103,6 +103,7 @@ func (t *terminal) audited(a api.Audited) {
 	fmt.Fprintf(t.out, "%s\n", line(a.Name))
 	t.fields("co-op", a.Coop.String(),
 		"records", fmt.Sprintf("%d, each signed by who it says; %d of them are in the minutes, so they are final", a.Records, a.Minuted),
+		"latest", t.when(a.Latest)+", by the clock of who signed the latest record in this file",
 		"ends with", a.Leader.String()+", the last record of the minutes in this file")
 	if len(a.Forked) > 0 {
 		t.fields("not to be believed", strings.Join(a.Forked, ", ")+": signed two different records under the same number")
@@ -118,5 +119,5 @@ func (t *terminal) audited(a api.Audited) {
 		fmt.Fprintln(t.out, "\nThe balances of each unit add up to zero.")
 	}
 	t.note("✓ the file is sound: all of this was computed from the signed records in it, and from nothing else")
-	t.note("  next: is it your co-op? Its id must be the coop_id in: coop status --json. It may be an old file: what came after it is not in it")
+	t.note("  next: is it your co-op? Its id must be the co-op in: coop status. It may be an old file: what came after it is not in it")
 }

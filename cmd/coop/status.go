@@ -64,7 +64,7 @@ func (t *terminal) showStatus(s api.Status) {
 	for i, h := range s.Heads {
 		heads[i] = h.Short()
 	}
-	t.fields("heads", strings.Join(heads, " "), "digest", s.Digest, "succeeds", s.Succeeds)
+	t.fields("co-op", s.CoopID, "heads", strings.Join(heads, " "), "digest", s.Digest, "succeeds", s.Succeeds)
 	for _, p := range s.ToVote {
 		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()))
 	}

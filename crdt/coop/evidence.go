@@ -46,7 +46,7 @@ func Audit(evidence []byte) (subject string, c *Coop, err error) {
 			err = c.addAudited(r)
 		}
 		if err != nil {
-			return "", nil, fmt.Errorf("record %d of the file: %w", n, err)
+			return "", nil, fmt.Errorf("record %d of the file does not stand: %w", n, err)
 		}
 	}
 	if c.h.Len() == 0 {

@@ -453,7 +453,7 @@ func TestFind(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	refused := &history.Refused{Rule: "A7", Reason: "depth is 3, not 4"}
-	if got, want := refused.Error(), "refused by A7: depth is 3, not 4"; got != want {
+	if got, want := refused.Error(), "depth is 3, not 4 (rule A7 of the protocol)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	id := memberOf(3)

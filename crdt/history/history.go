@@ -127,7 +127,7 @@ type Refused struct {
 	Reason string
 }
 
-func (e *Refused) Error() string { return "refused by " + e.Rule + ": " + e.Reason }
+func (e *Refused) Error() string { return e.Reason + " (rule " + e.Rule + " of the protocol)" }
 
 func refuse(rule, format string, args ...any) error {
 	return &Refused{rule, fmt.Sprintf(format, args...)}

@@ -203,22 +203,22 @@ func TestBrokenStreams(t *testing.T) {
 		}, "another co-op", false},
 		{"an act without its body", func(s *stage) []*record.Record {
 			return []*record.Record{s.chi.chain().next("note", []byte("body"), s.head()).Erase()}
-		}, "refused by A1", false},
+		}, "(rule A1 of the protocol)", false},
 		{"a wrong depth", func(s *stage) []*record.Record {
 			h := s.chi.chain().next("note", nil, s.head()).Header
 			h.Depth++
 			return []*record.Record{must(record.New(h, nil, s.chi.key))}
-		}, "refused by A7", false},
+		}, "(rule A7 of the protocol)", false},
 		{"prev of another device", func(s *stage) []*record.Record {
 			c := s.chi.chain()
 			c.prev = s.bos.prev
 			return []*record.Record{c.next("note", nil, s.head())}
-		}, "refused by A7", false},
+		}, "(rule A7 of the protocol)", false},
 		{"a device nobody introduced, covered", func(s *stage) []*record.Record {
 			x := &chain{w: s.world, key: keyOf("stranger")}
 			a := x.next("note", nil, s.head())
 			return []*record.Record{a, s.chi.chain().next(coop.KindAck, nil, a)}
-		}, "refused by A8", false},
+		}, "(rule A8 of the protocol)", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStage(t)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"coop/crdt/coop"
+	"coop/crdt/history"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/node"
@@ -27,6 +29,7 @@ type Audited struct {
 	Records    int         `json:"records"`
 	Minuted    int         `json:"minuted"`    // how many of them are in the minutes
 	Leader     record.ID   `json:"leader"`     // the last leader of the minutes
+	Latest     time.Time   `json:"latest"`     // of the records, each by its author's clock
 	Forked     []string    `json:"forked"`     // devices that signed two records in one slot
 	Reseatings []Reseating `json:"reseatings"` // by which other tellers were put in place
 	Proposal   *Proposal   `json:"proposal,omitempty"`
@@ -65,7 +68,7 @@ func Audit(file []byte) (Audited, error) {
 		return Audited{}, err
 	}
 	s := c.State()
-	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Forked: []string{}}
+	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(c.History()), Forked: []string{}}
 	s.Acts, s.Pending = *s.Minuted, nil
 	v := shown{View: node.View{State: s}}
 	out.Reseatings = v.reseatings()
@@ -81,7 +84,7 @@ func Audit(file []byte) (Audited, error) {
 		out.Ledger = &l
 		return out, nil
 	case !decision:
-		return Audited{}, fmt.Errorf("this version does not know how to check %q: update coop", about)
+		return Audited{}, fmt.Errorf("it says that it shows %q, which this version cannot check: the file is damaged, or of a newer version", about)
 	}
 	p, err := node.FindProposal(s, id)
 	if err != nil {
@@ -89,6 +92,15 @@ func Audit(file []byte) (Audited, error) {
 	}
 	out.Proposal = v.audited(c, p)
 	return out, nil
+}
+
+// latest is when the latest of all records was signed, by its author's clock.
+func latest(h *history.History) time.Time {
+	var ms int64
+	for ref := range history.Ref(h.Len()) {
+		ms = max(ms, h.At(ref).Time)
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 func (v shown) audited(c *coop.Coop, p proposal.Proposal) *Proposal {
