@@ -106,13 +106,47 @@ func memberAdmitCmd(t *terminal) *cobra.Command {
 func memberLeaveCmd(t *terminal) *cobra.Command {
 	var name string
 	c := &cobra.Command{Use: "leave --yes NAME-OF-THE-CO-OP", Short: "Leave the co-op, for good", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		if name == "" {
-			return usage("leaving cannot be undone: to do it, name the co-op with --yes")
+		var s api.Status
+		if err := t.get(c.Context(), "/v1/status", &s); err != nil {
+			return err
 		}
-		return t.make(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, "you left")
+		if name == "" && s.Member != "" {
+			return usage("leaving cannot be undone. Your account is at %s. To leave, name the co-op with --yes", leftAt(s.Balances, "once you are gone"))
+		}
+		var m api.Made
+		if err := t.post(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, &m); err != nil {
+			return err
+		}
+		err := t.made(m, "you left")
+		t.note("  your account is at %s", leftAt(s.Balances, "now"))
+		return err
 	}}
 	c.Flags().StringVar(&name, "yes", "", "the name of the co-op, to show that you mean it")
 	return c
+}
+
+// leftAt says what the account of somebody who leaves is at: it stays so.
+func leftAt(balances []api.Balance, when string) string {
+	isZero := func(amount string) bool { return strings.Trim(amount, "0.") == "" }
+	var all []string
+	below := ""
+	for _, b := range balances {
+		if isZero(b.Balance) && isZero(b.Reserved) {
+			continue
+		}
+		text := b.Balance + " " + b.Unit
+		if !isZero(b.Reserved) {
+			text += " (less " + b.Reserved + " if what you paid is accepted)"
+		}
+		all = append(all, text)
+		if strings.HasPrefix(b.Balance, "-") {
+			below = ": what is below zero you owe the others"
+		}
+	}
+	if all == nil {
+		return "zero"
+	}
+	return strings.Join(all, ", ") + ", and nobody can settle it " + when + below
 }
 
 func inviteCmd(t *terminal) *cobra.Command {
