@@ -362,13 +362,10 @@ func TestAdvice(t *testing.T) {
 	others[1].Close()
 	ana.Sleep(31 * 24 * time.Hour)
 	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Dora Ann", Amount: "1"}))
-	why, typed, ok := strings.Cut(advice(ana), ": coop tellers replace tellers.txt ")
-	if !ok || !strings.HasPrefix(why, "the minutes stand still, and no proposal can change that: Bo and Chi should keep them") || !strings.HasPrefix(typed, "Ana ") {
-		t.Fatalf("two of three tellers are gone: %q", advice(ana))
-	}
-	r, err := ana.ReplaceTellers(t.Context(), strings.Fields(strings.TrimSuffix(typed, " --yes")), false, false)
-	if err != nil || len(r.Signed) != 1 {
-		t.Errorf("what it said to type: %v, signed by %d", err, len(r.Signed))
+	anew := " only 2 can. Try to reach them, for with their 24 words they sign from a new computer too; if they are gone for good, the co-op goes on anew: coop --home NEW found --from OLD-HOME"
+	why := "the minutes stand still, and no proposal can change that: Bo and Chi should keep them"
+	if got := advice(ana); !strings.HasPrefix(got, why) || !strings.HasSuffix(got, "3 of 4 members must sign, and without "+eitherOrder(got, "Bo", "Chi")+anew) {
+		t.Fatalf("two of three tellers are gone: %q", got)
 	}
 
 	// Dora, who is none, sees all three gone once something waited for a month.
@@ -380,17 +377,54 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("Ana is missing since yesterday: %q", got)
 	}
 	dora.Sleep(31 * 24 * time.Hour)
-	if got := advice(dora); !strings.Contains(got, ": Ana, Bo and Chi should keep them") || !strings.HasSuffix(got, "tellers.txt "+dora.See().Me.ID.Short()+" --yes") {
+	if got := advice(dora); !strings.Contains(got, ": Ana, Bo and Chi should keep them") || !strings.Contains(got, " only 1 can. ") {
 		t.Errorf("all tellers are gone: %q", got)
+	}
+}
+
+// eitherOrder returns "A and B", or "B and A" where a text says that.
+func eitherOrder(text, a, b string) string {
+	if other := b + " and " + a; strings.Contains(text, "without "+other) {
+		return other
+	}
+	return a + " and " + b
+}
+
+// TestStandstill: where enough members are left to sign, they are told how many
+// it takes and what to type, and that works.
+func TestStandstill(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi")
+	bo, chi := others[0], others[1]
+	decide(t, []string{"tellers:Ana,Bo"}, ana, bo)
+	nodetest.AwaitSame(ana, bo, chi)
+	bo.Close()
+	street.Part(chi)
+	must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Chi", Amount: "1"}))
+	ana.Sleep(31 * 24 * time.Hour)
+	chi.Sleep(31 * 24 * time.Hour)
+	if got := ana.See().Advice; !strings.HasSuffix(got, "To put others in their place 2 of 3 members must sign, and without "+eitherOrder(got, "Bo", "Chi")+" only 1 can. "+
+		"Try to reach them, for with their 24 words they sign from a new computer too; if they are gone for good, the co-op goes on anew: coop --home NEW found --from OLD-HOME") {
+		t.Errorf("nobody else was heard of for a month: %q", got)
+	}
+	// Who is connected is there, also if they wrote nothing for long.
+	street.Meet(ana, chi)
+	ana.Await("Chi", func(v node.View) bool { return len(v.Peers) == 1 && v.Peers[0].Live })
+	why, typed, ok := strings.Cut(ana.See().Advice, "; if they are gone for good, 2 of 3 members sign others into their place: coop tellers replace tellers.txt ")
+	if !ok || !strings.Contains(why, ": Bo should keep them") || !strings.HasPrefix(typed, "Ana ") {
+		t.Fatalf("one of two tellers is gone: %q", ana.See().Advice)
+	}
+	r := must[node.Reseat](t)(ana.ReplaceTellers(t.Context(), strings.Fields(strings.TrimSuffix(typed, " --yes")), false, false))
+	if len(r.Signed) != 1 || len(r.Missing) != 2 || r.Needs != 2 {
+		t.Errorf("what it said to type: signed by %d of %d, %d have not", len(r.Signed), r.Needs, len(r.Missing))
 	}
 }
 
 // TestStuck: where too few tellers can be reached, people are told what they can
 // do should those be lost, and after a day without being asked.
 func TestStuck(t *testing.T) {
-	street, ana, others := willow(t, true, "Bo", "Chi", "Dora")
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora", "Eli", "Fay")
 	bo, houses := others[0], append([]*nodetest.House{ana}, others...)
-	decide(t, []string{"tellers:Ana,Bo,Chi"}, houses[:3]...)
+	decide(t, []string{"tellers:Ana,Bo,Chi"}, houses[:4]...)
 	nodetest.AwaitSame(houses...)
 	street.Part(ana)
 	if v := ana.See(); v.Stuck != "" {
@@ -402,7 +436,7 @@ func TestStuck(t *testing.T) {
 	}
 	ana.Sleep(time.Minute)
 	v := ana.See()
-	_, typed, ok := strings.Cut(v.Stuck, ": Bo and Chi cannot. Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt ")
+	_, typed, ok := strings.Cut(v.Stuck, ": Bo and Chi cannot. Try to reach them; if they are gone for good, 4 of 6 members sign others into their place: coop tellers replace tellers.txt ")
 	if !ok || v.Advice != "" {
 		t.Fatalf("Ana alone is told %q, advice %q", v.Stuck, v.Advice)
 	}
@@ -415,7 +449,7 @@ func TestStuck(t *testing.T) {
 		t.Errorf("after a day the advice is %q", v.Advice)
 	}
 	r, err := ana.ReplaceTellers(t.Context(), strings.Fields(strings.TrimSuffix(typed, " --yes")), false, false)
-	if err != nil || len(r.Tellers) != 2 {
+	if err != nil || len(r.Tellers) != 3 {
 		t.Errorf("what it said to type, %q: %v", typed, err)
 	}
 	street.Meet(ana, bo)

@@ -36,6 +36,7 @@ type Reseat struct {
 	File    []byte // to hand on
 	Tellers []record.Key
 	Signed  []record.ID // members whose signature counts
+	Missing []record.ID // members who have not signed yet
 	Needs   int
 	ID      record.ID // of the record, once enough had signed; zero: not yet
 }
@@ -189,6 +190,7 @@ func reseatOf(a author, r member.Reseat) Reseat {
 			out.Signed = append(out.Signed, s.Member)
 		}
 	}
+	out.Missing = slices.DeleteFunc(people.Voters(), func(id record.ID) bool { return slices.Contains(out.Signed, id) })
 	return out
 }
 

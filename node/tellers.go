@@ -13,6 +13,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
+	"coop/sync/replica"
 )
 
 const (
@@ -48,16 +49,13 @@ func (n *Node) tellers(s *coop.State) []Teller {
 	for _, key := range s.Minuted.People.Tellers {
 		d, _ := s.People.Devices.Get(key)
 		own := n.cfg.Home.Device().Public()
-		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == own, Wrote: n.wrote(key)}
+		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == own, Connected: n.connected(key), Wrote: n.wrote(key)}
 		t.called = t.Name
 		me, _ := s.People.Devices.Get(own)
 		if m, _ := s.People.Members.Get(d.Member); d.Member == me.Member {
 			t.called = "your " + d.Name
 		} else if len(m.Devices) > 1 {
 			t.called = t.Name + "'s " + d.Name
-		}
-		for _, p := range n.replica.Peers() {
-			t.Connected = t.Connected || p.Live && p.Device == key
 		}
 		all = append(all, t)
 	}
@@ -219,7 +217,7 @@ func (n *Node) gone(s *coop.State) (names []string) {
 // standstill says what to do where too few tellers are left to minute anything,
 // a proposal for other tellers included.
 func (n *Node) standstill(s *coop.State, gone []string) string {
-	return fmt.Sprintf("the minutes stand still, and no proposal can change that: %s should keep them, and can sign no more or wrote nothing for a month. ", names(gone)) + replaceTellers(n.suggest(s))
+	return fmt.Sprintf("the minutes stand still, and no proposal can change that: %s should keep them, and can sign no more or wrote nothing for a month. ", names(gone)) + n.replaceTellers(s, nil)
 }
 
 // stuck says what to do if those tellers should be gone for good who cannot be
@@ -230,22 +228,49 @@ func (n *Node) stuck(s *coop.State, me member.Member) string {
 		return ""
 	}
 	var away []string
-	var owners []record.ID
+	var devices []record.Key
 	for _, t := range n.tellers(s) {
 		if !t.Here && !t.Connected {
-			away, owners = append(away, t.called), append(owners, t.Device.Member)
+			away, devices = append(away, t.called), append(devices, t.Device.Key)
 		}
 	}
-	return fmt.Sprintf("too few who keep the minutes can be reached from here, so nothing becomes final: %s cannot. ", names(away)) + replaceTellers(n.suggest(s, owners...))
+	return fmt.Sprintf("too few who keep the minutes can be reached from here, so nothing becomes final: %s cannot. ", names(away)) + n.replaceTellers(s, devices)
 }
 
-// replaceTellers says what to do about tellers who may be lost, with the command
-// that puts others in their place.
-func replaceTellers(typed []string) string {
+// replaceTellers says what to do about tellers who may be lost: the command that
+// puts others in their place or, where too few are left to sign that, how the co-op
+// goes on without it. Away are the devices of tellers that cannot be reached.
+func (n *Node) replaceTellers(s *coop.State, away []record.Key) string {
+	voters, needs := s.Minuted.People.Voters(), s.Minuted.People.ReseatNeeds()
+	lost := n.lost(s, voters, away)
+	if left := len(voters) - len(lost); left < needs {
+		return fmt.Sprintf("To put others in their place %d of %d members must sign, and without %s only %d can. Try to reach them, for with their 24 words they sign from a new computer too; if they are gone for good, the co-op goes on anew: coop --home NEW found --from OLD-HOME", needs, len(voters), names(lost), left)
+	}
+	var owners []record.ID
+	for _, key := range away {
+		d, _ := s.People.Devices.Get(key)
+		owners = append(owners, d.Member)
+	}
+	typed := n.suggest(s, owners...)
 	if typed == nil {
 		return "Try to reach them"
 	}
-	return "Try to reach them; if they are gone for good, two thirds of the members sign others into their place: coop tellers replace tellers.txt " + strings.Join(typed, " ") + " --yes"
+	return fmt.Sprintf("Try to reach them; if they are gone for good, %d of %d members sign others into their place: coop tellers replace tellers.txt %s --yes", needs, len(voters), strings.Join(typed, " "))
+}
+
+// lost returns the names of those who have no computer that is known to be there:
+// all are put out, silent, or away.
+func (n *Node) lost(s *coop.State, who []record.ID, away []record.Key) (lost []string) {
+	for _, id := range who {
+		m, _ := s.People.Members.Get(id)
+		there := func(key record.Key) bool {
+			return s.People.Stands(key) && n.heard(s, key) && !slices.Contains(away, key)
+		}
+		if !slices.ContainsFunc(m.Devices, there) {
+			lost = append(lost, m.Name)
+		}
+	}
+	return lost
 }
 
 // waitingSince is when the first act was signed that waits for the minutes, by its
@@ -273,6 +298,17 @@ func (n *Node) silent(s *coop.State, key record.Key) bool {
 	return !last.IsZero() && slices.ContainsFunc(s.People.Tellers, func(k record.Key) bool {
 		return n.wrote(k).Sub(last) > silentAfter
 	})
+}
+
+// heard reports whether a device can be thought to be there: it wrote lately, or it
+// is connected and no teller, who would have written.
+func (n *Node) heard(s *coop.State, key record.Key) bool {
+	return !n.silent(s, key) || n.connected(key) && !slices.Contains(s.People.Tellers, key)
+}
+
+// connected reports whether a device is connected to this node.
+func (n *Node) connected(device record.Key) bool {
+	return slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Live && p.Device == device })
 }
 
 // deciding reports whether a proposal for other tellers is open.

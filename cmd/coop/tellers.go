@@ -124,7 +124,7 @@ func tellersSignCmd(t *terminal) *cobra.Command {
 				return err
 			}
 			return t.answer(out, func() {
-				t.fields("tellers", seats(out.Tellers), "signed", people(out.Signed), "needs", fmt.Sprintf("%d members", out.Needs))
+				t.fields("tellers", seats(out.Tellers), "signed", people(out.Signed), "not yet", people(out.Missing), "needs", fmt.Sprintf("%d members", out.Needs))
 				t.note("  to sign it, which cannot be taken back: coop tellers sign %s --yes", a[0])
 			})
 		},
@@ -162,6 +162,7 @@ func (t *terminal) sign(ctx context.Context, path, url string, in any) error {
 			return
 		}
 		t.note("✓ signed; %d of %d members have: %s", len(out.Signed), out.Needs, people(out.Signed))
-		t.note("  next: hand %s to another member, who says: coop tellers sign %[1]s", path)
+		t.note("  next: hand %s to %s of those who have not signed yet (%s), who %s: coop tellers sign %[1]s",
+			path, count(out.Needs-len(out.Signed), "member"), people(out.Missing), oneOr(out.Needs-len(out.Signed), "says", "say"))
 	})
 }

@@ -37,6 +37,7 @@ type (
 		File    []byte    `json:"file"`
 		Tellers []Seat    `json:"tellers"`
 		Signed  []string  `json:"signed"`
+		Missing []string  `json:"missing"` // who has not signed yet
 		Needs   int       `json:"needs"`
 	}
 
@@ -130,6 +131,7 @@ func (s *Server) reseat(r *http.Request, made node.Reseat, err error) (any, erro
 		return nil, err
 	}
 	return Reseat{
-		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.seats(made.Tellers), Signed: v.names(made.Signed), Needs: made.Needs,
+		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.seats(made.Tellers),
+		Signed: v.names(made.Signed), Missing: v.names(made.Missing), Needs: made.Needs,
 	}, nil
 }
