@@ -146,7 +146,7 @@ func (n *Node) inVain(a author, effects []proposal.Effect) error {
 		case e.Kind == proposal.EffectMembers:
 			return &Refused{strings.ReplaceAll(why.Error(), "\n", "; ") + ": propose only associates, whom `coop member list` shows"}
 		case e.Kind == proposal.EffectExpel && a.coop.People().IsTeller(e.Member):
-			return &Refused{why.Error() + ": " + changeTellers(n.suggest(a.coop.State(), e.Member))}
+			return &Refused{why.Error() + ": " + changeTellers(n.suggest(a.coop.State(), but(e.Member)))}
 		case e.Kind == proposal.EffectRecover && a.coop.People().IsTeller(e.Member):
 			m, _ := a.coop.People().Members.Get(e.Member)
 			card, err := member.ParseCard(e.Card)

@@ -555,8 +555,7 @@ func (n *Node) card(e replica.Event) {
 // not those of who is in, and not those of who has other keys since.
 func (n *Node) waiting(s *coop.State) (cards []Card) {
 	for device, c := range n.cards {
-		m, _ := s.People.Members.Get(c.Card.Recovers)
-		if s.People.Devices.Has(device) || m.Root != c.root {
+		if !n.waits(s, device, c) {
 			continue
 		}
 		c.Asks = n.asks(s, c.Card)
@@ -564,6 +563,12 @@ func (n *Node) waiting(s *coop.State) (cards []Card) {
 	}
 	slices.SortFunc(cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
 	return cards
+}
+
+// waits reports whether what a card at the door asks for is not decided yet.
+func (n *Node) waits(s *coop.State, device record.Key, c Card) bool {
+	m, _ := s.People.Members.Get(c.Card.Recovers)
+	return !s.People.Devices.Has(device) && m.Root == c.root
 }
 
 // cardsMost bounds the newcomers remembered at the door.
@@ -635,7 +640,7 @@ func (n *Node) Leave(ctx context.Context, name string) (record.ID, error) {
 			return statement{}, invalid("to leave, type the name of the co-op: %q", people.Name)
 		}
 		if people.IsTeller(a.me.ID) {
-			return statement{}, &Refused{"you keep the minutes, and cannot leave before others do in your place: " + changeTellers(n.suggest(a.coop.State(), a.me.ID))}
+			return statement{}, &Refused{"you keep the minutes, and cannot leave before others do in your place: " + changeTellers(n.suggest(a.coop.State(), but(a.me.ID)))}
 		}
 		return statement{member.KindLeave, nil}, nil
 	})

@@ -419,6 +419,42 @@ func TestStandstill(t *testing.T) {
 	}
 }
 
+// TestSuggested: who is there is named before who only wrote later, nobody whose
+// computers are said to be lost, and as many as the text speaks of.
+func TestSuggested(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora", "Eli")
+	bo, chi, dora, eli := others[0], others[1], others[2], others[3]
+	decide(t, []string{"tellers:Ana,Bo"}, append([]*nodetest.House{ana}, others...)...)
+	must[record.ID](t)(eli.Pay(t.Context(), node.Payment{Who: "Ana", Amount: "1"}))
+	nodetest.AwaitSame(ana, bo, chi, dora, eli)
+	street.Part(eli)
+	chi.Close()
+	suggested := func(want string) {
+		t.Helper()
+		ana.Await("advice that ends with "+want, func(v node.View) bool { return strings.HasSuffix(v.Advice, want) })
+	}
+	suggested("; with three, any one may be away: coop proposal open --title \"Who keeps the minutes\" --effect tellers:Ana,Bo,Dora")
+
+	// Eli says to have lost all, and Dora goes: Eli wrote after her all the same.
+	desk := nodetest.Join(t, street, must[node.Invited](t)(ana.RecoveryCode(t.Context(), "Eli")).Code, "Eli's desk")
+	street.Meet(ana, desk)
+	ana.Await("a card", func(v node.View) bool { return len(v.Cards) == 1 })
+	street.Part(dora)
+	suggested("--effect tellers:Ana,Bo,Dora")
+
+	// A month on, nobody else was heard of, until Dora is there again.
+	street.Part(bo)
+	for _, h := range []*nodetest.House{ana, bo, dora} {
+		h.Sleep(31 * 24 * time.Hour)
+	}
+	street.Meet(ana, bo)
+	paid := must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Bo", Amount: "1"}))
+	ana.Await("in the minutes", func(v node.View) bool { return v.State.InMinutes(paid) })
+	suggested("Ana and Bo keep the minutes, and nothing becomes final without both; with three, any one may be away, but too few others are connected or wrote lately: ask them to run `coop up`")
+	street.Meet(ana, dora)
+	suggested("--effect tellers:Ana,Bo,Dora")
+}
+
 // TestStuck: where too few tellers can be reached, people are told what they can
 // do should those be lost, and after a day without being asked.
 func TestStuck(t *testing.T) {

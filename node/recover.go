@@ -54,7 +54,7 @@ func (n *Node) asks(s *coop.State, c member.Card) string {
 func (n *Node) newKeys(s *coop.State, m member.Member, card record.Key) string {
 	command := `coop proposal open --title "New keys"`
 	if s.People.IsTeller(m.ID) {
-		others := n.suggest(s, m.ID)
+		others := n.suggest(s, but(m.ID))
 		if others == nil {
 			return noTellers
 		}

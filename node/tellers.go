@@ -184,7 +184,7 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 	if !votes || deciding(s) {
 		return ""
 	}
-	why := ""
+	why, typed := "", n.suggest(s, but())
 	switch {
 	case out != nil:
 		why = fmt.Sprintf("the computer with which %s kept the minutes can sign no more; unless another of theirs takes the seat", names(out))
@@ -196,10 +196,13 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 			2: "%s keep the minutes, and nothing becomes final without both; with three, any one may be away",
 		}[len(fine)]
 		why = fmt.Sprintf(why, names(fine))
+		if len(typed) < tellersWanted {
+			return why + ", but too few others are connected or wrote lately: ask them to run `coop up`"
+		}
 	default:
 		return ""
 	}
-	return why + ": " + changeTellers(n.suggest(s))
+	return why + ": " + changeTellers(typed)
 }
 
 // gone returns the names of those who have a seat by the minutes, and can sign no
@@ -246,12 +249,9 @@ func (n *Node) replaceTellers(s *coop.State, away []record.Key) string {
 	if left := len(voters) - len(lost); left < needs {
 		return fmt.Sprintf("To put others in their place %d of %d members must sign, and without %s only %d can. Try to reach them, for with their 24 words they sign from a new computer too; if they are gone for good, the co-op goes on anew: coop --home NEW found --from OLD-HOME", needs, len(voters), names(lost), left)
 	}
-	var owners []record.ID
-	for _, key := range away {
-		d, _ := s.People.Devices.Get(key)
-		owners = append(owners, d.Member)
-	}
-	typed := n.suggest(s, owners...)
+	typed := n.suggest(s, func(d member.Device) bool {
+		return !slices.Contains(away, d.Key) && s.Minuted.People.CheckTellers([]record.Key{d.Key}) == nil
+	})
 	if typed == nil {
 		return "Try to reach them"
 	}
@@ -321,33 +321,74 @@ func deciding(s *coop.State) bool {
 	return false
 }
 
-// suggest returns who could be tellers, as typed in an effect: those who are and
-// keep at it, then members who wrote lately, but not those named.
-func (n *Node) suggest(s *coop.State, without ...record.ID) (typed []string) {
-	type candidate struct {
-		member.Member
-		seat  int
-		wrote time.Time
-	}
+// candidate is the computer with which somebody could keep the minutes.
+type candidate struct {
+	key   record.Key
+	typed string // in an effect
+	seat  int
+	there bool // it is this computer, or connected
+	wrote time.Time
+}
+
+// compare puts first who is a teller, then who is there, then who wrote last.
+func (c candidate) compare(o candidate) int {
+	absent := func(c candidate) int { return map[bool]int{false: 1}[c.there] }
+	return cmp.Or(cmp.Compare(c.seat, o.seat), cmp.Compare(absent(c), absent(o)), o.wrote.Compare(c.wrote), c.key.Compare(o.key))
+}
+
+// suggest returns who could be tellers, as typed in an effect, each with the best
+// of those of their computers that fit.
+func (n *Node) suggest(s *coop.State, fits func(member.Device) bool) (typed []string) {
 	var all []candidate
 	for _, m := range s.People.Members.All() {
-		key, ok := tellerDevice(s.People, m)
-		if m.Status != member.StatusMember || slices.Contains(without, m.ID) || !ok || n.silent(s, key) {
+		if own := n.candidates(s, m, fits); len(own) > 0 {
+			all = append(all, slices.MinFunc(own, candidate.compare))
+		}
+	}
+	slices.SortFunc(all, candidate.compare)
+	for _, c := range all[:min(len(all), max(tellersWanted, len(s.People.Tellers)))] {
+		typed = append(typed, c.typed)
+	}
+	return typed
+}
+
+// but fits all computers but those of some people.
+func but(who ...record.ID) func(member.Device) bool {
+	return func(d member.Device) bool { return !slices.Contains(who, d.Member) }
+}
+
+// candidates returns the computers with which a member could keep the minutes: not
+// those of which nothing was heard for long, nor any that is not there while a card
+// at the door says that all are lost.
+func (n *Node) candidates(s *coop.State, m member.Member, fits func(member.Device) bool) (all []candidate) {
+	usual, _ := tellerDevice(s.People, m)
+	lost := n.saysLost(s, m)
+	for _, key := range m.Devices {
+		d, _ := s.People.Devices.Get(key)
+		there := key == n.cfg.Home.Device().Public() || n.connected(key)
+		if m.Status != member.StatusMember || !s.People.Stands(key) || !fits(d) || !n.heard(s, key) || lost && !there {
 			continue
 		}
-		c := candidate{m, len(s.People.Tellers), n.wrote(key)}
+		c := candidate{key: key, typed: typedName(s, m), seat: len(s.People.Tellers), there: there, wrote: n.wrote(key)}
+		if key != usual {
+			c.typed += "/" + TypedDevice(s.People, d)
+		}
 		if i := slices.Index(s.People.Tellers, key); i >= 0 {
 			c.seat = i
 		}
 		all = append(all, c)
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.seat, b.seat), b.wrote.Compare(a.wrote), a.ID.Compare(b.ID))
-	})
-	for _, c := range all[:min(len(all), max(tellersWanted, len(s.People.Tellers)))] {
-		typed = append(typed, typedName(s, c.Member))
+	return all
+}
+
+// saysLost reports whether a recovery card for a member waits at the door.
+func (n *Node) saysLost(s *coop.State, m member.Member) bool {
+	for device, c := range n.cards {
+		if c.Card.Recovers == m.ID && n.waits(s, device, c) {
+			return true
+		}
 	}
-	return typed
+	return false
 }
 
 // changeTellers is the command that proposes other tellers.
