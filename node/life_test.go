@@ -205,6 +205,27 @@ func TestReseatByWords(t *testing.T) {
 	bo.Await("the minutes go on", func(v node.View) bool { return len(v.State.Pending) == 0 && v.State.Reseated == r.ID })
 }
 
+// TestReseatNotInTheMinutes: a computer that came while the minutes stand still
+// cannot keep them, which is said by its name, and is not suggested.
+func TestReseatNotInTheMinutes(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora")
+	bo, chi := others[0], others[1]
+	ana.Close()
+	chi.Close()
+	desk := nodetest.Return(t, street, must[node.Invited](t)(bo.RecoveryCode(t.Context(), "Chi")).Code, words(chi), "desk")
+	street.Meet(bo, desk)
+	desk.Await("in", joined)
+	gone := must[record.ID](t)(desk.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"}))
+	bo.Await("the revocation", func(node.View) bool { return held(bo, gone) })
+	_, err := bo.ReplaceTellers(t.Context(), []string{"Bo", "Chi"}, false, false)
+	refuse(t, err, "refused", "Chi's desk is not in the minutes yet, so it cannot keep them: name others")
+	bo.Sleep(time.Minute)
+	_, typed, _ := strings.Cut(bo.See().Stuck, "3 of 4 members sign others into their place: coop tellers replace tellers.txt ")
+	if typed != "Bo Dora --yes" && typed != "Dora Bo --yes" {
+		t.Errorf("Bo is told %q", bo.See().Stuck)
+	}
+}
+
 // TestRecover: who lost everything makes new keys, and is let in where the
 // members decided on them.
 func TestRecover(t *testing.T) {

@@ -132,6 +132,11 @@ func checkReseat(a author, r member.Reseat) error {
 	case r.Replaces != s.Reseated:
 		return &Refused{"other tellers were put in place since this file was made: make a new one if they stand still too"}
 	}
+	for _, key := range r.Tellers {
+		if d, ok := s.People.Devices.Get(key); ok && !s.Minuted.People.Devices.Has(key) {
+			return &Refused{fmt.Sprintf("%s's %s is not in the minutes yet, so it cannot keep them: name others", NameOf(s, d.Member), d.Name)}
+		}
+	}
 	if err := s.Minuted.People.CheckTellers(r.Tellers); err != nil {
 		return &Refused{err.Error()}
 	}
