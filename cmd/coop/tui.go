@@ -164,6 +164,9 @@ func (t *terminal) answer(v any, show func()) error {
 		return t.encode(t.out, v)
 	}
 	show()
+	if w, ok := v.(interface{ Warning() string }); ok && w.Warning() != "" {
+		t.note("! %s", w.Warning())
+	}
 	return nil
 }
 

@@ -39,6 +39,7 @@ type (
 		Signed  []string  `json:"signed"`
 		Missing []string  `json:"missing"` // who has not signed yet
 		Needs   int       `json:"needs"`
+		Written
 	}
 
 	ReplaceIn struct {
@@ -132,6 +133,6 @@ func (s *Server) reseat(r *http.Request, made node.Reseat, err error) (any, erro
 	}
 	return Reseat{
 		V: Version, ID: made.ID, Done: made.ID != (record.ID{}), File: made.File, Tellers: v.seats(made.Tellers),
-		Signed: v.names(made.Signed), Missing: v.names(made.Missing), Needs: made.Needs,
+		Signed: v.names(made.Signed), Missing: v.names(made.Missing), Needs: made.Needs, Written: v.written(),
 	}, nil
 }

@@ -177,7 +177,7 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 }
 
 func (v shown) made(id record.ID) Made {
-	out := Made{V: Version, ID: id, Waits: v.waits(id)}
+	out := Made{V: Version, ID: id, Waits: v.waits(id), Written: v.written()}
 	out.Minuted = out.Waits == "" // it may be since the view was made
 	if p, ok := v.State.Ledger.Payments.Get(id); ok {
 		out.fill(v.payment(p))
@@ -214,6 +214,10 @@ func (s *Server) accept(r *http.Request, in AnswerIn) (any, error) {
 	out.Asked, out.Note = of.Asked, of.Note
 	return out, nil
 }
+
+// written says what this node was told at the last door it stood at: that is a peer's
+// word without proof, so the node goes on writing, and its person is warned.
+func (v shown) written() Written { return Written{ShutOut: v.ShutOut} }
 
 func answer(w http.ResponseWriter, out any, err error) {
 	w.Header().Set("Content-Type", "application/json")
@@ -280,7 +284,8 @@ func (s *Server) importListings(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ids, err := s.node.ImportListings(r.Context(), drafts)
-	answer(w, Made{V: Version, IDs: ids}, err)
+	out, err := s.imported(r, ids, err)
+	answer(w, out, err)
 }
 
 // bringListings makes those listings that this person does not have already.
@@ -290,7 +295,15 @@ func (s *Server) bringListings(r *http.Request, in ListingsIn) (any, error) {
 		drafts[i] = l.apply(listing.Draft{})
 	}
 	ids, err := s.node.BringListings(r.Context(), drafts)
-	return Made{V: Version, IDs: ids}, err
+	return s.imported(r, ids, err)
+}
+
+func (s *Server) imported(r *http.Request, ids []record.ID, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(r)
+	return Made{V: Version, IDs: ids, Written: v.written()}, err
 }
 
 // log answers with entries, or with a stream of them that does not end.
@@ -375,19 +388,20 @@ func (s *Server) trust(r *http.Request, _ struct{}) (any, error) {
 
 func (s *Server) invite(r *http.Request, in InviteIn) (any, error) {
 	inv, err := s.node.Invite(r.Context(), in.Uses, time.Duration(in.Hours)*time.Hour, in.Device)
-	return invited(inv, err)
+	return s.invited(r, inv, err)
 }
 
 func (s *Server) recoveryCode(r *http.Request, _ struct{}) (any, error) {
 	inv, err := s.node.RecoveryCode(r.Context(), r.PathValue("who"))
-	return invited(inv, err)
+	return s.invited(r, inv, err)
 }
 
-func invited(inv node.Invited, err error) (any, error) {
+func (s *Server) invited(r *http.Request, inv node.Invited, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Invite{V: Version, ID: inv.ID, Code: inv.Code, Uses: inv.Uses, Expires: inv.Expires.UTC()}, nil
+	v, err := s.view(r)
+	return Invite{V: Version, ID: inv.ID, Code: inv.Code, Uses: inv.Uses, Expires: inv.Expires.UTC(), Written: v.written()}, err
 }
 
 // apply changes those fields of a listing that were given.

@@ -10,6 +10,19 @@ import (
 // changes its meaning or goes away; fields may be added without notice.
 const Version = 1
 
+// Written is part of every answer to what may have written something.
+type Written struct {
+	ShutOut string `json:"shut_out,omitempty"` // who closed the door on this node, and why: nobody may come to hold what was written
+}
+
+// Warning says to people what an answer has in Written; "" if nothing.
+func (w Written) Warning() string {
+	if w.ShutOut == "" {
+		return ""
+	}
+	return w.ShutOut + ". What is written here may have no effect"
+}
+
 // The answers. Amounts are decimal strings in the unit they stand beside, times
 // are RFC 3339, ids are 52 characters of a-z and 2-7.
 type (
@@ -26,6 +39,7 @@ type (
 		To      string      `json:"to,omitempty"`
 		Asked   bool        `json:"request,omitempty"` // of what was accepted: it was a request, and is paid
 		Note    string      `json:"note,omitempty"`    // of what was accepted
+		Written
 	}
 
 	Status struct {
@@ -277,6 +291,7 @@ type (
 		Code    string    `json:"code"`
 		Uses    int       `json:"uses"`
 		Expires time.Time `json:"expires"`
+		Written
 	}
 )
 
