@@ -22,7 +22,7 @@ const (
 	TroubleSpent   TroubleKind = "spent"   // a payment for which another, made elsewhere, left too little
 	TroubleInvite  TroubleKind = "invite"  // somebody was admitted by an invite that was used up elsewhere
 	TroubleVotes   TroubleKind = "votes"   // one person's votes on one proposal that know nothing of each other
-	TroubleLate    TroubleKind = "late"    // a vote after the decision
+	TroubleLate    TroubleKind = "late"    // a vote after a decision that its author could not know of
 	TroubleGone    TroubleKind = "gone"    // acts of a device or person that was put out
 	TroubleVoid    TroubleKind = "void"    // another record without effect
 )
@@ -239,13 +239,15 @@ func (t *troubles) admittedBy(id record.ID) (others []record.ID) {
 	return others
 }
 
-// votes finds the votes that came late, and those of one person that cannot both
+// votes finds the votes that came late without their author's fault, and those of one person that cannot both
 // be meant.
 func (t *troubles) votes() {
-	for _, b := range t.layer.Proposals.Ballots.All() {
+	for key, b := range t.layer.Proposals.Ballots.All() {
 		for i, v := range b.Votes {
 			if v.Late {
-				t.add(TroubleLate, v.ID, "", v.ID)
+				if !t.knewDecided(key.Proposal, v.ID) {
+					t.add(TroubleLate, v.ID, "", v.ID)
+				}
 				continue
 			}
 			differs := func(later proposal.Vote) bool {
@@ -257,4 +259,16 @@ func (t *troubles) votes() {
 			}
 		}
 	}
+}
+
+// knewDecided reports whether a vote has in its past what decided its proposal: the
+// act by which it was decided, and all votes that count.
+func (t *troubles) knewDecided(id, vote record.ID) bool {
+	p, _ := t.layer.Proposals.Proposals.Get(id)
+	at := t.ref(vote)
+	knew := func(act record.ID) bool { return t.h.InPast(t.ref(act), at) }
+	return knew(p.Decided) && !slices.ContainsFunc(p.Voters, func(voter record.ID) bool {
+		v, voted := t.layer.Proposals.Voted(id, voter)
+		return voted && !knew(v.ID)
+	})
 }

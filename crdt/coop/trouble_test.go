@@ -154,8 +154,7 @@ func TestTroubleOfInvites(t *testing.T) {
 	wantTrouble(t, []trouble{{kind: coop.TroubleInvite, device: device, id: void, evidence: []record.ID{counts, void}}}, ana, ben)
 }
 
-// TestTroubleOfVotes: one person's two votes that cannot both be meant, and one
-// that came late.
+// TestTroubleOfVotes: one person's two votes that cannot both be meant.
 func TestTroubleOfVotes(t *testing.T) {
 	_, ana, ben, cleo, dora, _ := village(t)
 	phone := ben.addDevice("Ben's phone")
@@ -174,20 +173,38 @@ func TestTroubleOfVotes(t *testing.T) {
 	}
 	want := []trouble{{kind: coop.TroubleVotes, device: device, id: replaced, evidence: []record.ID{counts, replaced}}}
 	wantTrouble(t, want, ana, cleo)
+}
 
-	ana.vote(p, proposal.Yes)
-	cleo.pull(ana).vote(p, proposal.Yes)
-	ana.pull(cleo).ack()
-	dora.pull(ana)
-	if dora.proposal(p).Status != proposal.StatusPassed {
-		b := phone.pull(dora).vote(p, proposal.Yes)
-		dora.pull(phone)
-		equal(t, "Ben's vote", dora.problem(b), "")
-	}
-	late := dora.act(proposal.KindCast, vote(p, proposal.No))
-	got, _ := dora.c.Troubles()
-	if got[0].Kind != coop.TroubleLate || got[0].ID != late {
-		t.Errorf("the late vote: %+v", got)
+// TestTroubleOfLateVotes: a vote after the decision is shown unless its author held
+// all that decided.
+func TestTroubleOfLateVotes(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, last bool // of the votes that decide, what the late voter holds
+		told        bool
+	}{
+		{"nothing", false, false, true}, {"the first", true, false, true}, {"the last", false, true, true}, {"both", true, true, false},
+	} {
+		_, ana, ben, cleo, dora, _ := village(t)
+		p := ana.open(proposal.Effect{Kind: proposal.EffectOffice, Member: ben.id(), Name: member.Sponsor, On: true})
+		for _, d := range []*desk{ben, cleo, dora} {
+			d.pull(ana)
+		}
+		ana.vote(p, proposal.Yes)
+		dora.pull(ana)
+		votes := map[record.ID]*desk{ben.vote(p, proposal.Yes): ben, cleo.vote(p, proposal.Yes): cleo}
+		ana.pull(ben, cleo).ack()
+		equal(t, "status", ana.proposal(p).Status, proposal.StatusPassed)
+		for id, d := range votes {
+			if last := id == ana.proposal(p).Decided; last && c.last || !last && c.first {
+				dora.pull(d)
+			}
+		}
+		late := dora.vote(p, proposal.No)
+		got, _ := ana.pull(dora).c.Troubles()
+		if told := len(got) == 1 && got[0].Kind == coop.TroubleLate && got[0].ID == late; told != c.told || len(got) > 1 {
+			t.Errorf("who held %s of what decided: %+v", c.name, got)
+		}
 	}
 }
 

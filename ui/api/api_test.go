@@ -55,7 +55,11 @@ func serve(t *testing.T, h *nodetest.House) *served {
 // village is Ana, who founded a co-op, and Bo, a member; both serve.
 func village(t *testing.T) (ana, bo *served) {
 	t.Helper()
-	street := nodetest.NewStreet()
+	return villageOn(t, nodetest.NewStreet())
+}
+
+func villageOn(t *testing.T, street *nodetest.Street) (ana, bo *served) {
+	t.Helper()
 	a := nodetest.Found(t, street, "Ana", "hour", "euro")
 	code, err := a.Invite(t.Context(), 1, 0, false)
 	if err != nil {

@@ -95,7 +95,11 @@ func (s *Server) trouble(r *http.Request) (any, error) {
 	}
 	out := v.trouble(t)
 	for _, signed := range t.Signed {
-		out.Evidence = append(out.Evidence, v.signed(signed))
+		e := v.signed(signed)
+		if t.Kind == coop.TroubleLate {
+			e.Problem = "it came after the decision" // the rules allow it, and it does not count
+		}
+		out.Evidence = append(out.Evidence, e)
 	}
 	return struct {
 		V int `json:"v"`
@@ -156,7 +160,8 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 			"The two votes were given apart, on computers that did not know of both. The one that comes later in the minutes counts.",
 			who + " can say which they mean, by voting again while the proposal is open."
 	case coop.TroubleLate:
-		return who + " voted after the decision", "The vote is shown as late and does not count.", "Nothing."
+		return who + " voted after the decision, and could not know of it", "What decided was not on their computer when they voted. The vote is shown as late and does not count.",
+			"Nothing; should it have made a difference, propose anew."
 	case coop.TroubleGone:
 		return computer + " went on writing after it was put out",
 			"What it wrote has no effect, whatever date it bears: " + t.Reason + ".",

@@ -12,20 +12,22 @@ import (
 	"coop/ui/api"
 )
 
-// TestTrouble has somebody vote after the decision: both see it, with the record
-// as it was signed, so that anybody can check the signature.
+// TestTrouble has somebody vote after the decision, of which they cannot know: both
+// see it, with the record as it was signed, so that anybody can check the signature.
 func TestTrouble(t *testing.T) {
-	ana, bo := village(t)
+	street := nodetest.NewStreet()
+	ana, bo := villageOn(t, street)
 	for _, s := range []*served{ana, bo} {
 		if out := ask[api.Troubles](t, s, "/v1/trouble"); out.V != api.Version || len(out.Troubles) != 0 || out.Total != 0 {
 			t.Errorf("before there is trouble: %+v", out)
 		}
 	}
 	id := ana.make(t, "/v1/proposals", `{"title":"Bo keeps the books","effects":["office:Bo,treasurer"]}`)
-	ana.make(t, "/v1/proposals/"+id+"/vote", `{"option":"yes"}`)
 	nodetest.AwaitSame(ana.House, bo.House)
-	bo.make(t, "/v1/proposals/"+id+"/vote", `{"option":"yes"}`)
+	street.Part(bo.House)
+	ana.make(t, "/v1/proposals/"+id+"/vote", `{"option":"no"}`)
 	late := bo.make(t, "/v1/proposals/"+id+"/vote", `{"option":"no","reason":"Oh"}`)
+	street.Meet(ana.House, bo.House)
 	nodetest.AwaitSame(ana.House, bo.House)
 	ana.Garbage(ana.See().Peers[0].Session, errors.New("noise"))
 	out := ask[api.Troubles](t, ana, "/v1/trouble")
@@ -42,7 +44,7 @@ func TestTrouble(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 		e := got.Evidence[0]
-		if e.ID.String() != late || e.Batch == 0 || e.Says != `votes no on "Bo keeps the books" ("Oh")` || !e.Time.Equal(got.Time) {
+		if e.ID.String() != late || e.Batch == 0 || e.Problem != "it came after the decision" || e.Says != `votes no on "Bo keeps the books" ("Oh")` || !e.Time.Equal(got.Time) {
 			t.Errorf("got %+v", e)
 		}
 		signed := append([]byte("coop/1 record\x00"), e.Header...)
