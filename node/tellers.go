@@ -321,6 +321,27 @@ func deciding(s *coop.State) bool {
 	return false
 }
 
+// Unseats returns the names of those tellers whom an open proposal would put out of
+// their seats although a re-seating put them there that its author had not seen.
+func (n *Node) Unseats(ctx context.Context, p proposal.Proposal) (names []string, err error) {
+	err = n.ask(ctx, func() {
+		s, h := n.coop.State(), n.coop.History()
+		opened, held := h.Find(p.ID)
+		reseated, is := h.Find(s.Reseated)
+		if p.Status != proposal.StatusOpen || !held || !is || h.InPast(reseated, opened) {
+			return
+		}
+		for _, e := range p.Effects {
+			for _, key := range s.Minuted.People.Tellers {
+				if d, _ := s.People.Devices.Get(key); e.Kind == proposal.EffectTellers && !slices.Contains(e.Keys, key) {
+					names = append(names, NameOf(s, d.Member))
+				}
+			}
+		}
+	})
+	return names, err
+}
+
 // candidate is the computer with which somebody could keep the minutes.
 type candidate struct {
 	key   record.Key

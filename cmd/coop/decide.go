@@ -149,6 +149,7 @@ func (t *terminal) proposal(p api.Proposal) {
 	for _, e := range p.Effects {
 		t.fields("effect", e.Text, "failed", e.Failed)
 	}
+	t.fields("careful", unseats(p))
 	t.text(p.Text)
 	fmt.Fprintln(t.out, "\nVotes are named and stay visible to all members for ever.")
 	for _, v := range p.Votes {
@@ -164,6 +165,14 @@ func (t *terminal) proposal(p api.Proposal) {
 	if len(p.Silent) > 0 {
 		fmt.Fprintf(t.out, "  not yet  %s\n", line(strings.Join(p.Silent, ", ")))
 	}
+}
+
+// unseats warns of a proposal that would undo a re-seating; "" for any other.
+func unseats(p api.Proposal) string {
+	if len(p.Unseats) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it was opened before members signed others into the tellers' place, and would put out of their seats: %s", people(p.Unseats))
 }
 
 // showDraft shows what is no proposal yet.
@@ -196,6 +205,9 @@ func (t *terminal) afterVote(ctx context.Context, id string) error {
 		return err
 	}
 	t.note("  %s: %s", p.Status, tally(p))
+	if text := unseats(p); text != "" {
+		t.note("! %s", text)
+	}
 	for _, v := range p.Votes {
 		if v.Member == s.Member && v.Late {
 			t.note("! it was decided before: your vote is shown as late and changes nothing")

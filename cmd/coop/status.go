@@ -66,7 +66,7 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	t.fields("co-op", s.CoopID, "heads", strings.Join(heads, " "), "digest", s.Digest, "succeeds", s.Succeeds)
 	for _, p := range s.ToVote {
-		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()))
+		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()), "careful", unseats(p))
 	}
 	for _, p := range s.ToConfirm {
 		t.toConfirm(p)

@@ -361,6 +361,9 @@ func (v shown) proposal(p proposal.Proposal) Proposal {
 		}
 		out.Waits = v.waits(act)
 	}
+	if v.node != nil { // an auditor has none; one that is stopping says nothing
+		out.Unseats, _ = v.node.Unseats(v.ctx, p)
+	}
 	return out
 }
 

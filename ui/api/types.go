@@ -182,6 +182,7 @@ type (
 		Silent     []string   `json:"silent,omitempty"` // who has not voted yet
 		Minuted    bool       `json:"minuted"`          // where it stands is final
 		Waits      string     `json:"waits,omitempty"`
+		Unseats    []string   `json:"unseats,omitempty"` // tellers whom it would put out, although they were re-seated since it was opened
 		Comments   []Comment  `json:"comments,omitempty"`
 	}
 
