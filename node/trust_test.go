@@ -101,6 +101,21 @@ func putBack(t *testing.T, dir, backup string) {
 	}
 }
 
+// signsBehind makes a backup of a folder of a house, has the house sign something
+// that another comes to hold, and closes it.
+func signsBehind(t *testing.T, street *nodetest.Street, h, other *nodetest.House, dir, backup string) {
+	t.Helper()
+	h.Close()
+	putBack(t, backup, dir)
+	h.Reopen()
+	if err := pears(t, h); err != nil {
+		t.Fatal(err)
+	}
+	street.Meet(other, h)
+	nodetest.AwaitSame(other, h)
+	h.Close()
+}
+
 // TestMarker: a store that was put back from a backup signs nothing before a peer
 // has brought what the device had signed since; a whole home that was put back,
 // where that was more than its own marker knows, does once its person says so.
@@ -112,15 +127,7 @@ func TestMarker(t *testing.T) {
 		if whole {
 			dir = filepath.Dir(dir)
 		}
-		bo.Close()
-		putBack(t, backup, dir)
-		bo.Reopen()
-		if err := pears(t, bo); err != nil {
-			t.Fatal(err)
-		}
-		street.Meet(ana, bo)
-		nodetest.AwaitSame(ana, bo)
-		bo.Close()
+		signsBehind(t, street, bo, ana, dir, backup)
 		putBack(t, dir, backup)
 		bo.Reopen()
 
@@ -232,15 +239,7 @@ func TestForkShown(t *testing.T) {
 	street, ana, others := willow(t, false, "Bo")
 	bo := others[0]
 	dir, before, after := filepath.Dir(bo.Home.StoreDir()), filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "after")
-	bo.Close()
-	putBack(t, before, dir)
-	bo.Reopen()
-	if err := pears(t, bo); err != nil {
-		t.Fatal(err)
-	}
-	street.Meet(ana, bo)
-	nodetest.AwaitSame(ana, bo)
-	bo.Close()
+	signsBehind(t, street, bo, ana, dir, before)
 	putBack(t, after, dir)
 
 	putBack(t, dir, before)
