@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 
@@ -24,11 +23,8 @@ func payCmd(t *terminal) *cobra.Command {
 		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			var m api.Made
-			if err := t.post(c.Context(), "/v1/payments", in, &m); err != nil {
-				return err
-			}
-			return t.made(m, fmt.Sprintf("paid %s %s %s", line(a[0]), m.Amount, m.Unit), "it is theirs once they accept it; to take it back until then: coop cancel ID")
+			did := func(m api.Made) string { return fmt.Sprintf("paid %s %s %s", line(a[0]), m.Amount, m.Unit) }
+			return t.makeSaying(c.Context(), "/v1/payments", in, did, "it is theirs once they accept it; to take it back until then: coop cancel ID")
 		},
 	}
 	paymentFlags(c, &in)
@@ -41,11 +37,9 @@ func requestCmd(t *terminal) *cobra.Command {
 		Use: "request WHO AMOUNT [--unit UNIT]", Short: "Ask somebody for a payment", GroupID: "trade", Args: args(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			var m api.Made
-			if err := t.post(c.Context(), "/v1/requests", in, &m); err != nil {
-				return err
-			}
-			return t.made(m, fmt.Sprintf("asked %s for %s %s", line(a[0]), m.Amount, m.Unit))
+			return t.makeSaying(c.Context(), "/v1/requests", in, func(m api.Made) string {
+				return fmt.Sprintf("asked %s for %s %s", line(a[0]), m.Amount, m.Unit)
+			})
 		},
 	}
 	paymentFlags(c, &in)
@@ -67,7 +61,7 @@ func acceptCmd(t *terminal) *cobra.Command {
 			case never && len(a) == 0:
 				return t.make(c.Context(), "/v1/standing", api.StandingIn{}, "every payment waits for you")
 			case !always && !never && len(a) == 1:
-				return t.accept(c.Context(), a[0], note)
+				return t.makeSaying(c.Context(), paymentPath(a[0], "accept"), api.AnswerIn{Note: note}, accepted)
 			}
 			return usage("usage: %s", usageLine(c))
 		},
@@ -80,17 +74,13 @@ func acceptCmd(t *terminal) *cobra.Command {
 	return c
 }
 
-// accept takes a payment or pays a request, and says which it was.
-func (t *terminal) accept(ctx context.Context, id, note string) error {
-	var m api.Made
-	if err := t.post(ctx, paymentPath(id, "accept"), api.AnswerIn{Note: note}, &m); err != nil {
-		return err
-	}
+// accepted says whether a payment was taken or a request paid.
+func accepted(m api.Made) string {
 	did := fmt.Sprintf("accepted %s %s from %s", m.Amount, m.Unit, line(m.From))
 	if m.Asked {
 		did = fmt.Sprintf("paid %s %s to %s, who asked for it", m.Amount, m.Unit, line(m.To))
 	}
-	return t.made(m, did+noted(m.Note))
+	return did + noted(m.Note)
 }
 
 // noted is what somebody wrote beside a payment, behind what is said of it.
@@ -180,11 +170,9 @@ func (t *terminal) paymentRow(p api.Payment) []string {
 func reverseCmd(t *terminal) *cobra.Command {
 	var in api.AnswerIn
 	c := &cobra.Command{Use: "reverse ID", Short: "Give back a payment you received, or part of it", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
-		var m api.Made
-		if err := t.post(c.Context(), paymentPath(a[0], "reverse"), in, &m); err != nil {
-			return err
-		}
-		return t.made(m, fmt.Sprintf("given back: %s %s", m.Amount, m.Unit))
+		return t.makeSaying(c.Context(), paymentPath(a[0], "reverse"), in, func(m api.Made) string {
+			return fmt.Sprintf("given back: %s %s", m.Amount, m.Unit)
+		})
 	}}
 	c.Flags().StringVar(&in.Amount, "amount", "", "only so much of it")
 	c.Flags().StringVar(&in.Note, "note", "", "why")

@@ -113,13 +113,11 @@ func memberLeaveCmd(t *terminal) *cobra.Command {
 		if name == "" && s.Member != "" {
 			return usage("leaving cannot be undone. Your account is at %s. To leave, name the co-op with --yes", leftAt(s.Balances, "once you are gone"))
 		}
-		var m api.Made
-		if err := t.post(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, &m); err != nil {
+		if err := t.make(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, "you left"); err != nil {
 			return err
 		}
-		err := t.made(m, "you left")
 		t.note("  your account is at %s", leftAt(s.Balances, "now"))
-		return err
+		return nil
 	}}
 	c.Flags().StringVar(&name, "yes", "", "the name of the co-op, to show that you mean it")
 	return c

@@ -105,11 +105,16 @@ func (t *terminal) post(ctx context.Context, path string, in, out any) error {
 
 // make posts what makes a record and answers with its id.
 func (t *terminal) make(ctx context.Context, path string, in any, did string, next ...string) error {
+	return t.makeSaying(ctx, path, in, func(api.Made) string { return did }, next...)
+}
+
+// makeSaying is make where what was done is said by what came of it.
+func (t *terminal) makeSaying(ctx context.Context, path string, in any, did func(api.Made) string, next ...string) error {
 	var m api.Made
 	if err := t.post(ctx, path, in, &m); err != nil {
 		return err
 	}
-	return t.made(m, did, next...)
+	return t.made(m, did(m), next...)
 }
 
 // parts are what a node is made of; close ends them in the right order.
