@@ -43,28 +43,34 @@ func (m *Minutes) Begun() bool {
 // those who had not heard of a record, sorted by history.Before: old tellers who
 // heard of a re-seating go on acking, and what that brings in was final for nobody.
 func (m *Minutes) Since(leader, unheard history.Ref) []history.Ref {
+	if last := m.lastWithout(leader, unheard); last != leader {
+		return m.between(leader, last)
+	}
+	return nil
+}
+
+// lastWithout returns the last leader from this one on that is final without a
+// record. Once a leader has that in its past, so have all after it.
+func (m *Minutes) lastWithout(leader, unheard history.Ref) history.Ref {
 	in, _ := m.Place(leader)
 	last := leader
 	for k := max(in, 0); k < len(m.epochs); k++ {
 		for _, l := range m.committed(k) {
-			if !m.h.InPast(l.ref, leader) && m.epochs[k].finalWithout(l, unheard) {
+			switch {
+			case m.h.InPast(unheard, l.ref):
+				return last
+			case !m.h.InPast(l.ref, leader) && m.epochs[k].finalWithout(l, unheard):
 				last = l.ref
 			}
 		}
 	}
-	if last == leader {
-		return nil
-	}
-	return m.between(leader, last)
+	return last
 }
 
 // finalWithout reports whether a leader is final by those blocks alone that do not
 // have a record in their past.
 func (e *epoch) finalWithout(l *leader, unheard history.Ref) bool {
 	heard := func(b *block) bool { return e.h.InPast(unheard, b.ref) }
-	if heard(l.block) {
-		return false
-	}
 	return e.tellersOf(slices.DeleteFunc(slices.Clone(l.supports), heard), history.None) >= e.q
 }
 
