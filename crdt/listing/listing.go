@@ -40,9 +40,8 @@ const (
 	aboutLen   = 52 // the text form of an id
 )
 
-// MaxExpires is the end of the year 9999, in unix milliseconds: later times
-// have no RFC 3339 form.
-const MaxExpires = 253402300799999
+// MaxExpires is the last moment at which a listing can expire, in unix milliseconds.
+const MaxExpires = record.MaxTime
 
 // Kind says which way a listing goes.
 type Kind string

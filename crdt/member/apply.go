@@ -134,8 +134,8 @@ func (s *State) invite(by Member, r *record.Record) error {
 	if b.Uses == 0 || b.Uses > MaxUses {
 		return fmt.Errorf("invite: %d uses, not 1 to %d", b.Uses, MaxUses)
 	}
-	if b.Expires < 0 {
-		return errors.New("invite: it expired before 1970")
+	if b.Expires < 0 || b.Expires > record.MaxTime {
+		return errors.New("invite: it expires before 1970 or after 9999")
 	}
 	if s.Invites.Has(b.Key) {
 		return errors.New("this invite was issued before: make a new one")

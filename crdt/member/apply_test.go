@@ -20,6 +20,7 @@ func TestInvite(t *testing.T) {
 	refuse(t, w.act(ana, member.KindInvite, invite("i", member.MaxUses+1)), "1001 uses")
 	refuse(t, w.act(ana, member.KindInvite, member.NewInvite(smallOrder, 1, 0)), "small order")
 	refuse(t, w.act(ana, member.KindInvite, member.NewInvite(key("i").Public(), 1, -1)), "1970")
+	refuse(t, w.act(ana, member.KindInvite, member.NewInvite(key("i").Public(), 1, record.MaxTime+1)), "9999")
 	refuse(t, w.act(ana, member.KindInvite, nil), member.KindInvite)
 	w.must(w.act(ana, member.KindInvite, member.NewInvite(key("i").Public(), member.MaxUses, 1e12)))
 	refuse(t, w.act(ana, member.KindInvite, invite("i", 1)), "issued before")

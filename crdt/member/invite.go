@@ -71,8 +71,8 @@ func (i Invite) Check() error {
 			return err
 		}
 	}
-	if i.Expires < 0 {
-		return errors.New("it expired before 1970")
+	if i.Expires < 0 || i.Expires > record.MaxTime {
+		return errors.New("it expires before 1970 or after 9999")
 	}
 	if !i.ForDevice() {
 		return nil

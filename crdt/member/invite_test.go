@@ -119,6 +119,7 @@ func TestWrongInvites(t *testing.T) {
 		"long address":      {with(func(i *member.Invite) { i.Addrs = []string{text(member.MaxAddrLen + 1)} }), "129 bytes"},
 		"escape in address": {with(func(i *member.Invite) { i.Addrs = []string{"\x1b[2J"} }), "invisible"},
 		"negative expiry":   {with(func(i *member.Invite) { i.Expires = -1 }), "1970"},
+		"expiry after 9999": {with(func(i *member.Invite) { i.Expires = record.MaxTime + 1 }), "9999"},
 		"root, no member":   {with(func(i *member.Invite) { i.Root = rootOf("Ana").Public() }), "no member"},
 	}
 	for name, tt := range tests {
@@ -137,7 +138,7 @@ func TestLongestInviteFits(t *testing.T) {
 	i := code()
 	i.CoopName = text(member.MaxNameLen)
 	i.Addrs = slices.Repeat([]string{text(member.MaxAddrLen)}, member.MaxAddrs)
-	i.Expires = 1<<63 - 1
+	i.Expires = record.MaxTime
 	i.Member, i.Root = record.ID{6}, rootOf("Ana").Public()
 	if _, err := member.ParseInvite(i.String()); err != nil {
 		t.Errorf("%d characters: got %v", len(i.String()), err)

@@ -82,7 +82,7 @@ func (b *OpenBody) check() error {
 	}
 	switch b.Rule {
 	case Ordinary:
-		if b.ClosesAt < 1 || b.ClosesAt > MaxTime {
+		if b.ClosesAt < 1 || b.ClosesAt > record.MaxTime {
 			return errors.New("an ordinary proposal says when it closes")
 		}
 	case Governance, Constitutional:

@@ -111,7 +111,7 @@ func TestOpenForm(t *testing.T) {
 		{"no such rule", change(func(b *proposal.OpenBody) { b.Rule = "royal" }), "no rule"},
 		{"poll that never closes", change(func(b *proposal.OpenBody) { b.Rule = proposal.Ordinary }), "when it closes"},
 		{"poll that closes before time", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, -1 }), "when it closes"},
-		{"poll that closes after time", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, proposal.MaxTime+1 }), "when it closes"},
+		{"poll that closes after time", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, record.MaxTime+1 }), "when it closes"},
 		{"governance that closes", change(func(b *proposal.OpenBody) { b.ClosesAt = closesAt }), "leave out"},
 		{"most effects", change(func(b *proposal.OpenBody) { b.Effects = slices.Repeat([]proposal.Effect{office}, 20) }), ""},
 		{"many effects", change(func(b *proposal.OpenBody) { b.Effects = slices.Repeat([]proposal.Effect{office}, 21) }), "split"},

@@ -47,19 +47,18 @@ import (
 
 // Limits of proposals. They are constants of the protocol.
 const (
-	MaxTitleLen  = 120             // characters; it is one line in lists
-	MaxReasonLen = 1000            // characters; more belongs into a comment
-	MaxVersion   = 32              // records that name a version of a text: as many as may be written side by side
-	MaxEffects   = 20              // of one proposal: more than that nobody can weigh in one vote
-	MaxMembers   = 100             // people named by one effect
-	MaxCardLen   = 2048            // bytes of a recovered person's card: a few keys and signatures
-	MaxAmount    = 1e12            // minor units, of limits and budget lines, as in the ledger
-	MaxParts     = 1200            // instalments of a budget line: a hundred years of months
-	MaxPeriod    = 366             // days between two instalments
-	MaxVotes     = 100             // votes of one person on one proposal, with those they changed: the rest is a flood
-	MaxOpen      = 1000            // open proposals of one author, so that nobody can bury the others'
-	MaxTime      = 253402300799999 // unix milliseconds: the end of the year 9999
-	RestDays     = 30              // how long silent members have to stir before they may be set resting
+	MaxTitleLen  = 120  // characters; it is one line in lists
+	MaxReasonLen = 1000 // characters; more belongs into a comment
+	MaxVersion   = 32   // records that name a version of a text: as many as may be written side by side
+	MaxEffects   = 20   // of one proposal: more than that nobody can weigh in one vote
+	MaxMembers   = 100  // people named by one effect
+	MaxCardLen   = 2048 // bytes of a recovered person's card: a few keys and signatures
+	MaxAmount    = 1e12 // minor units, of limits and budget lines, as in the ledger
+	MaxParts     = 1200 // instalments of a budget line: a hundred years of months
+	MaxPeriod    = 366  // days between two instalments
+	MaxVotes     = 100  // votes of one person on one proposal, with those they changed: the rest is a flood
+	MaxOpen      = 1000 // open proposals of one author, so that nobody can bury the others'
+	RestDays     = 30   // how long silent members have to stir before they may be set resting
 )
 
 // Rule says how many votes a proposal needs.

@@ -45,6 +45,10 @@ const (
 	MaxParents   = 32
 	MaxKindLen   = 32 // bytes
 
+	// MaxTime is the last moment that a record can name, in unix milliseconds: the
+	// end of the year 9999, behind which many programs cannot write a date.
+	MaxTime = 253402300799999
+
 	// MaxLen bounds a whole encoded record, in bytes.
 	MaxLen = MaxHeaderLen + MaxBodyLen + 96
 )
@@ -98,12 +102,14 @@ type hollowEnvelope struct {
 }
 
 // New signs a record. It fills in the version, the device and the body's length
-// and hash, and refuses a header that Decode would refuse.
+// and hash, and refuses a header that Decode would refuse. A time out of range
+// becomes the nearest in range: who has a wrong clock can still write.
 func New(h Header, body []byte, key *Private) (*Record, error) {
 	h.Version = Version
 	h.Device = key.Public()
 	h.BodyLen = uint64(len(body))
 	h.BodyHash = sha256.Sum256(body)
+	h.Time = min(max(h.Time, 0), MaxTime)
 	if h.Parents == nil {
 		h.Parents = []ID{}
 	}
@@ -203,6 +209,8 @@ func (h *Header) check() error {
 		return errors.New("the first record of a device has no parent")
 	case !founding && h.Depth < 2:
 		return fmt.Errorf("depth is %d", h.Depth)
+	case h.Time < 0 || h.Time > MaxTime:
+		return fmt.Errorf("time is %d, not 0 to %d", h.Time, MaxTime)
 	case h.BodyLen > MaxBodyLen:
 		return fmt.Errorf("body is %d bytes, more than %d", h.BodyLen, MaxBodyLen)
 	}

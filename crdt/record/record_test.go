@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -97,7 +98,7 @@ func headerGen(t *rapid.T) record.Header {
 		Parents: record.SortIDs(rapid.SliceOfN(id, 1, record.MaxParents).Draw(t, "parents")),
 		Depth:   rapid.Uint64Min(2).Draw(t, "depth"),
 		Kind:    rapid.StringMatching(`[a-z0-9/-]{1,32}`).Draw(t, "kind"),
-		Time:    rapid.Int64().Draw(t, "time"),
+		Time:    rapid.Int64Range(0, record.MaxTime).Draw(t, "time"),
 	}
 	if h.Seq == 1 {
 		h.Prev = record.ID{}
@@ -189,6 +190,23 @@ func checkForms(t interface {
 	}
 	if !bytes.Equal(trusted.Encode(), r.Encode()) || trusted.ID != r.ID || !reflect.DeepEqual(trusted.Header, r.Header) {
 		t.Fatalf("trusted: got %+v, want %+v", trusted, r)
+	}
+}
+
+// Who has a clock of another century can still write.
+func TestTimeIsClamped(t *testing.T) {
+	for _, c := range []struct{ clock, want int64 }{
+		{-1, 0}, {math.MinInt64, 0}, {0, 0}, {record.MaxTime, record.MaxTime}, {record.MaxTime + 1, record.MaxTime}, {math.MaxInt64, record.MaxTime},
+	} {
+		h := second()
+		h.Time = c.clock
+		r, err := record.New(h, nil, keyOf(1))
+		if err != nil {
+			t.Fatalf("a clock of %d: %v", c.clock, err)
+		}
+		if r.Time != c.want {
+			t.Errorf("a clock of %d: the record is of %d, not %d", c.clock, r.Time, c.want)
+		}
 	}
 }
 

@@ -125,14 +125,14 @@ func recordVectors(t testing.TB) []recordVector {
 	h = next(2)
 	h.Kind = "doc/create"
 	add("body in many scripts", 1, h, cborText("crème brûlée · e\u0301 · 苹果 · тест · \U0001f34f · \x00"), false)
-	h.Time = -62_135_596_800_000
-	add("time before 1970", 1, h, nil, false)
+	h.Time = 0
+	add("least time", 1, h, nil, false)
 	add("greatest header", 3, record.Header{
 		Coop: first.ID, Seq: record.MaxSeq, Prev: first.ID, Parents: manyParents(record.MaxParents), Depth: math.MaxUint64,
-		Kind: strings.Repeat("a", record.MaxKindLen-4) + "/0-9", Time: math.MinInt64,
+		Kind: strings.Repeat("a", record.MaxKindLen-4) + "/0-9", Time: 0,
 	}, []byte{0}, false)
 	h = next(2)
-	h.Time = math.MaxInt64
+	h.Time = record.MaxTime
 	add("greatest body", 1, h, bytes.Repeat([]byte{0x5a}, record.MaxBodyLen), false)
 	add("greatest body, hollow", 1, h, bytes.Repeat([]byte{0x5a}, record.MaxBodyLen), true)
 	return out
@@ -252,6 +252,9 @@ func addHeaders(add adder) {
 	field("bodyHash as array of integers", bodyHash, strict, inHeader, cborInts(good.BodyHash[:])...)
 	field("bodyHash as null", bodyHash, strict, inHeader, null)
 
+	header("time before 1970", limited, "time is -1", func(h *record.Header) { h.Time = -1 })
+	header("time after 9999", limited, "time is 253402300800000", func(h *record.Header) { h.Time = record.MaxTime + 1 })
+	header("least time", limited, "time is -9223", func(h *record.Header) { h.Time = math.MinInt64 })
 	header("seal 1", "reserved", "seal is 1", func(h *record.Header) { h.Seal = 1 })
 	header("seq 0", formed, "seq is 0", func(h *record.Header) { h.Seq, h.Prev = 0, record.ID{} })
 	header("seq 0 with prev", formed, "seq is 0", func(h *record.Header) { h.Seq = 0 })

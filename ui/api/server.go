@@ -219,18 +219,25 @@ func (s *Server) accept(r *http.Request, in AnswerIn) (any, error) {
 // word without proof, so the node goes on writing, and its person is warned.
 func (v shown) written() Written { return Written{ShutOut: v.ShutOut} }
 
+// answer writes out, or err where there is one. The answer is encoded before the
+// status is written: what cannot be encoded is an error of its own, and no empty answer.
 func answer(w http.ResponseWriter, out any, err error) {
-	w.Header().Set("Content-Type", "application/json")
+	status := http.StatusOK
+	b := []byte{}
+	if err == nil {
+		b, err = json.Marshal(out)
+	}
 	if err != nil {
 		e := asError(err)
-		w.WriteHeader(httpStatus[e.Code])
-		out = struct {
+		status = httpStatus[e.Code]
+		b, _ = json.Marshal(struct { // of strings alone: it can always be encoded
 			V     int    `json:"v"`
 			Error *Error `json:"error"`
-		}{Version, e}
+		}{Version, e})
 	}
-	// A reader that went away is no error of this node.
-	_ = json.NewEncoder(w).Encode(out)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // a reader that went away is no error of this node
 }
 
 var httpStatus = map[Code]int{

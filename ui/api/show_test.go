@@ -1,7 +1,11 @@
 package api
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"coop/crdt/record"
 	"coop/node"
@@ -40,5 +44,19 @@ func TestMinutedMeanwhile(t *testing.T) {
 	bo.Close()
 	if m := before.made(id); m.Minuted || m.Waits == "" {
 		t.Errorf("what waits while the node stops is shown as %+v", m)
+	}
+}
+
+// TestAnswerNotEncoded: an answer that JSON cannot hold is an error that the reader
+// sees, and no empty success.
+func TestAnswerNotEncoded(t *testing.T) {
+	w := httptest.NewRecorder()
+	answer(w, map[string]any{"time": time.UnixMilli(record.MaxTime + 1).UTC()}, nil)
+	var got struct{ Error *Error }
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("%q: %v", w.Body, err)
+	}
+	if w.Code != http.StatusInternalServerError || got.Error == nil || got.Error.Code != CodeFailed {
+		t.Errorf("answered %d %s", w.Code, w.Body)
 	}
 }
