@@ -187,7 +187,10 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 	}
 	var code member.Invite
 	build := func(a author) error {
-		code = n.newCode(a, lasts)
+		code = n.newCode(ctx, a, lasts)
+		if made, ok := a.coop.People().Invites.Get(code.Key().Public()); ok {
+			code.Expires = made.Expires // it was said before
+		}
 		out.Expires = time.UnixMilli(code.Expires)
 		if device {
 			code.Member, code.Root = a.me.ID, a.me.Root
@@ -215,6 +218,9 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 			}
 			return statement{member.KindInvite, member.NewInvite(code.Key().Public(), uint32(uses), code.Expires)}, nil
 		})
+		if err == nil && code.Coop == (record.ID{}) { // nothing was written, for it was said before
+			err = n.do(ctx, func() error { return build(author{coop: n.coop, now: n.cfg.Now().UnixMilli()}) })
+		}
 	}
 	out.Code, out.Uses = code.String(), uses
 	return out, err
@@ -222,13 +228,13 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 
 // newCode is an invite to this co-op as it stands, for a newcomer. Lasts is 0 for
 // as long as the bylaws say.
-func (n *Node) newCode(a author, lasts time.Duration) member.Invite {
+func (n *Node) newCode(ctx context.Context, a author, lasts time.Duration) member.Invite {
 	s := a.coop.State()
 	if lasts == 0 {
 		lasts = time.Duration(s.People.Bylaws.Number(member.InviteDays)) * 24 * time.Hour
 	}
 	return member.Invite{
-		Coop: s.People.Coop, CoopName: s.People.Name, Seed: random32(), Secret: n.cfg.Home.Secrets().Network, Addrs: n.inviteAddrs(),
+		Coop: s.People.Coop, CoopName: s.People.Name, Seed: n.seed(ctx), Secret: n.cfg.Home.Secrets().Network, Addrs: n.inviteAddrs(),
 		Anchors: anchorsHash(a.coop.Minutes().Anchors()), Leader: s.Last, Agreement: s.People.Agreement,
 		Expires: time.UnixMilli(a.now).Add(lasts).UnixMilli(),
 	}

@@ -95,6 +95,7 @@ type Node struct {
 	told      []Event
 	door      door
 	followers map[chan struct{}]struct{}
+	onces     onces
 
 	closing sync.Once
 }
@@ -120,7 +121,7 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.restore(); err != nil {
 		return nil, err
 	}
-	if err := n.readFork(); err != nil {
+	if err := errors.Join(n.readFork(), n.readOnces()); err != nil {
 		return nil, err
 	}
 	rc, err := n.replicaConfig()
@@ -332,10 +333,11 @@ func (n *Node) commit() {
 		})
 	}
 	if err == nil && len(out.Store) > 0 {
-		if err = n.cfg.Store.Append(out.Store); err != nil {
+		if err = n.cfg.Store.Append(out.Store, n.onces.fresh...); err != nil {
 			n.fail(err)
 			err = n.broken
 		} else {
+			n.onces.fresh = nil
 			n.mark(out.Store)
 		}
 	}

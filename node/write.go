@@ -69,29 +69,35 @@ func (n *Node) write(ctx context.Context, build func(author) (statement, error))
 // share an fsync; either all are signed or none.
 func (n *Node) writeAll(ctx context.Context, build func(author) ([]statement, error)) (ids []record.ID, err error) {
 	err = n.do(ctx, func() error {
-		a, err := n.author()
-		if err != nil {
-			return err
-		}
-		statements, err := build(a)
-		if err != nil {
-			return err
-		}
-		for _, s := range statements {
-			if err := n.permit(a, s); err != nil {
-				return err
-			}
-		}
-		for _, s := range statements {
-			r, err := n.replica.Write(n.cfg.Now(), s.kind, s.body)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, r.ID)
-		}
-		return nil
+		ids, err = n.once(ctx, func() ([]record.ID, error) { return n.sign(build) })
+		return err
 	})
 	return ids, err
+}
+
+// sign signs and admits statements, if the rules allow all of them.
+func (n *Node) sign(build func(author) ([]statement, error)) (ids []record.ID, err error) {
+	a, err := n.author()
+	if err != nil {
+		return nil, err
+	}
+	statements, err := build(a)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range statements {
+		if err := n.permit(a, s); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range statements {
+		r, err := n.replica.Write(n.cfg.Now(), s.kind, s.body)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, r.ID)
+	}
+	return ids, nil
 }
 
 // author returns who writes on this node.

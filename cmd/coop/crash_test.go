@@ -51,6 +51,7 @@ func TestHarm(t *testing.T) {
 		test func(harm)
 	}{
 		{"killed", harm.killed},
+		{"paid once", harm.paidOnce},
 		{"damaged", harm.damaged},
 		{"full", harm.full},
 		{"clock", harm.clock},
@@ -250,6 +251,37 @@ func (h harm) killed() {
 	b.Wait()
 	h.oneChain("a")
 	h.oneChain("b")
+}
+
+// paidOnce kills a node in the middle of payments, and says each of them again
+// with its word until it is answered: each is made once.
+func (h harm) paidOnce() {
+	h.found("a", 0)
+	paid, again := 0, 0
+	for round := range kills {
+		a := h.up("a")
+		time.AfterFunc(time.Duration(5+7*round)*time.Millisecond, func() { a.Process.Kill() })
+		for alive := true; alive; {
+			ctx := api.WithOnce(context.Background(), fmt.Sprintf("pay %d", paid))
+			err := h.client("a").Post(ctx, "/v1/payments", api.PaymentIn{Who: "treasury", Amount: "0.01"}, new(api.Made))
+			if alive = err == nil; alive {
+				paid++
+			} else {
+				again++
+			}
+		}
+		a.Wait()
+	}
+	h.up("a")
+	var l api.Ledger
+	if err := h.client("a").Get(context.Background(), "/v1/ledger", &l); err != nil {
+		h.t.Fatal(err)
+	}
+	// The last one may have been done without an answer.
+	if n := len(l.Payments); n != paid && n != paid+1 {
+		h.t.Errorf("%d payments were made of %d", n, paid)
+	}
+	h.t.Logf("%d payments, %d said again", paid, again)
 }
 
 // holds checks that a node holds what was acknowledged, and knows of nothing wrong.

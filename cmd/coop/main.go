@@ -74,6 +74,7 @@ Join one:   coop join CODE --as Bo`,
 	flags.StringVar(&t.home, "home", "", "folder of this co-op on this computer (default: $COOP_HOME, else ~/.local/share/coop/default)")
 	flags.BoolVar(&t.json, "json", false, "answer in JSON, versioned")
 	flags.BoolVar(&t.quiet, "quiet", false, "answer with ids only")
+	flags.StringVar(&t.once, "once", "", "any word: said again with the same word, a command is not done again")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Begin:"},
 		&cobra.Group{ID: "people", Title: "People:"},

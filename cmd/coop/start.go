@@ -100,6 +100,9 @@ func (t *terminal) post(ctx context.Context, path string, in, out any) error {
 		return err
 	}
 	defer done()
+	if t.once != "" {
+		ctx = api.WithOnce(ctx, t.once)
+	}
 	return client.Post(ctx, path, in, out)
 }
 

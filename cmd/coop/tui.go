@@ -60,6 +60,7 @@ type terminal struct {
 	staging  int64 // MiB, see node.Config; 0: as the node does by itself
 	json     bool
 	quiet    bool
+	once     string // word by which what is posted counts once; "": each command counts
 	now      func() time.Time
 }
 

@@ -273,6 +273,9 @@ func (h *Home) DeviceInvites() []DeviceInvite { return h.Secrets().DeviceInvites
 // AddDeviceInvite remembers a code for a further computer.
 func (h *Home) AddDeviceInvite(i DeviceInvite) error {
 	s := h.Secrets()
+	if slices.ContainsFunc(s.DeviceInvites, func(has DeviceInvite) bool { return has.Key == i.Key }) {
+		return nil
+	}
 	s.DeviceInvites = append(slices.Clone(s.DeviceInvites), i)
 	return h.write(s)
 }

@@ -11,6 +11,14 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
+// Small is a small value and its name.
+type Small struct {
+	Name  string
+	Value []byte
+}
+
+func smallKey(name string) []byte { return []byte(string(smallPrefix) + name) }
+
 // SetSmall keeps a small value, such as the id of the co-op, under a name. It
 // returns when the value is on the disk.
 func (s *Store) SetSmall(name string, value []byte) error {
@@ -18,7 +26,7 @@ func (s *Store) SetSmall(name string, value []byte) error {
 		return err
 	}
 	return explain(s.dir, s.db.Update(func(txn *badger.Txn) error {
-		return txn.Set([]byte(string(smallPrefix)+name), value)
+		return txn.Set(smallKey(name), value)
 	}))
 }
 
@@ -26,7 +34,7 @@ func (s *Store) SetSmall(name string, value []byte) error {
 func (s *Store) Small(name string) ([]byte, error) {
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	item, err := txn.Get([]byte(string(smallPrefix) + name))
+	item, err := txn.Get(smallKey(name))
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, nil
 	}

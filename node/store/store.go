@@ -184,7 +184,8 @@ func (s *Store) Count() int { return int(s.count.Load()) }
 // When it fails, or the machine stops in the middle, the store holds some first
 // part of rs and nothing behind it; after an error other than ErrFull for want
 // of room nothing more can be appended until the store is opened again.
-func (s *Store) Append(rs []*record.Record) error {
+// Small values that came of rs are there when the last of them is.
+func (s *Store) Append(rs []*record.Record, with ...Small) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
@@ -195,7 +196,11 @@ func (s *Store) Append(rs []*record.Record) error {
 			return err
 		}
 		n := fitting(rs)
-		if err := s.write(rs[:n]); err != nil {
+		var last []Small
+		if n == len(rs) {
+			last = with
+		}
+		if err := s.write(rs[:n], last); err != nil {
 			s.broken = fmt.Errorf("store takes no records until it is opened again: %w", explain(s.dir, err))
 			return s.broken
 		}
@@ -218,9 +223,14 @@ func fitting(rs []*record.Record) int {
 	return len(rs)
 }
 
-func (s *Store) write(rs []*record.Record) error {
+func (s *Store) write(rs []*record.Record, with []Small) error {
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
+	for _, v := range with {
+		if err := txn.Set(smallKey(v.Name), v.Value); err != nil {
+			return err
+		}
+	}
 	for i, r := range rs {
 		pos, where := s.Count()+i, bodyStored
 		switch {

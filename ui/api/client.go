@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -95,9 +96,21 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("the node's answer cannot be read: %w", err)
+		return unanswered(resp.Request, fmt.Errorf("the node's answer cannot be read: %w", err))
 	}
 	return nil
+}
+
+// unanswered is err, of a question whose answer was lost: of a wish nobody knows
+// then whether it was done.
+func unanswered(r *http.Request, err error) error {
+	if r.Method != http.MethodPost || r.Context().Err() != nil {
+		return err
+	}
+	return &Error{
+		Code: CodeUnavailable, Message: "the node ended before it answered: this may be done or not",
+		Hint: "start it with `coop up` and say the same command again with --once " + r.Header.Get(OnceHeader) + ": then it is done once",
+	}
 }
 
 func (c *Client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
@@ -105,12 +118,18 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, err
 	}
+	if method == http.MethodPost {
+		req.Header.Set(OnceHeader, tokenOf(ctx))
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &Error{Code: CodeUnavailable, Message: "the node does not answer", Hint: "start it with `coop up`"}
+		if dial := (*net.OpError)(nil); !errors.As(err, &dial) || dial.Op != "dial" {
+			return nil, unanswered(req, nobodyAnswers)
+		}
+		return nil, nobodyAnswers
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
@@ -122,6 +141,9 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 	}
 	return nil, &e.Error
 }
+
+// nobodyAnswers is what a question becomes that reached no node.
+var nobodyAnswers = &Error{Code: CodeUnavailable, Message: "the node does not answer", Hint: "start it with `coop up`"}
 
 // Follow calls fn for every log entry after a place, and for new ones as they
 // come, until ctx ends, fn returns an error or the node stops.

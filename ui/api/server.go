@@ -135,7 +135,7 @@ func New(n *node.Node, down func()) http.Handler {
 		}
 		return n.AcceptAlways(ctx, clauses)
 	}))
-	return m
+	return once(m)
 }
 
 // get answers with what f returns.
