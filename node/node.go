@@ -121,7 +121,10 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.restore(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(n.readFork(), n.readOnces()); err != nil {
+	if err := n.readFork(); err != nil {
+		return nil, err
+	}
+	if err := n.readOnces(); err != nil {
 		return nil, err
 	}
 	rc, err := n.replicaConfig()
