@@ -5,8 +5,11 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SEEDS   ?= 200
 FUZZ    ?= 20s
+RULES   ?= .
+PAGE    ?= true
+BENCH   ?=
 
-.PHONY: build run demo test check tidy lint race sim fuzz mutate bench clean
+.PHONY: build run demo test check lint race small sim fuzz mutate bench clean
 
 build: bin/coop ## build the program
 
@@ -24,7 +27,7 @@ demo: build ## three people found a co-op on three computers, here, in under a m
 test: ## all tests of the project
 	$(GO) test ./...
 
-check: lint test race ## all that CI runs; the test runner's summary comes last
+check: lint small race test ## all that CI runs; the test runner's summary comes last
 
 lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "run gofmt -w on the files above"; exit 1; }
@@ -33,6 +36,13 @@ lint:
 
 race: ## the packages with goroutines, under the race detector
 	$(GO) test -race -short ./crdt/table ./node/... ./sync/p2p ./ui/...
+
+small: ## every other target that is named anywhere, in small, each with an end
+	timeout 120 $(MAKE) run
+	timeout 120 $(MAKE) sim SEEDS=2
+	timeout 120 $(MAKE) bench BENCH='-small -runs 2'
+	timeout 240 $(MAKE) mutate RULES='a key of small order' PAGE=false
+	timeout 480 $(MAKE) fuzz FUZZ=1x
 
 sim: ## SEEDS simulated co-ops of 30 days each
 	$(GO) test ./sync/simnet -run Seeds -seeds $(SEEDS) -days 30 -timeout 60m
@@ -45,11 +55,11 @@ fuzz: ## every decoder of foreign bytes, FUZZ each
 		done; \
 	done
 
-mutate: ## break every rule once; a test must notice each. Writes docs/mutations.md
-	$(GO) test . -run 'TestMutations$$' -mutate . -count 1 -timeout 60m
+mutate: ## break every rule, or those that match RULES, once; a test must notice each. Writes docs/mutations.md
+	$(GO) test . -run 'TestMutations$$' -mutate '$(RULES)' -mutate-page=$(PAGE) -count 1 -timeout 60m
 
-bench: ## one JSON line a measurement
-	$(GO) run ./cmd/bench
+bench: ## one JSON line a measurement; BENCH=-small shows only that each works
+	$(GO) run ./cmd/bench $(BENCH)
 
 clean:
 	rm -rf bin

@@ -2,26 +2,34 @@ package coop_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"hash"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var (
 	mutate     = flag.String("mutate", "", "break the rules whose package and words match this expression, one by one; . is all")
+	mutatePage = flag.Bool("mutate-page", true, "write into the page what was seen")
 	mutateTest = flag.String("mutate-test", "", "run these tests of the package, not the one that the table names: to look for one")
 )
 
 const (
 	mutationsFile = "testdata/mutations.txt"
 	mutationsDoc  = "docs/mutations.md"
+	mutationsSeen = "bin/mutations" // what was seen red on which source: a run that was cut goes on
 )
 
 // mutation is a rule, one way to break it, and the test that must notice.
@@ -33,6 +41,7 @@ type mutation struct {
 	new     []string
 	pkg     string
 	tests   string // an expression for -run
+	seen    string // the file that says that it was seen red on the source as it is
 }
 
 // mutations reads the table. A block is
@@ -122,8 +131,15 @@ func TestMutationsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(doc) != mutationsPage(mutations(t)) {
-		t.Errorf("%s is not what %s makes: run `make mutate`, or those that are new with -mutate", mutationsDoc, mutationsFile)
+	all := mutations(t)
+	days, whole := readPage(string(doc))
+	for _, m := range all {
+		if days[m.row()] == "" {
+			t.Errorf("%s was not seen red yet: run `make mutate RULES=%q`", m.rule, m.rule)
+		}
+	}
+	if string(doc) != mutationsPage(all, days, whole) {
+		t.Errorf("%s is not what %s makes: run `make mutate`", mutationsDoc, mutationsFile)
 	}
 }
 
@@ -143,42 +159,123 @@ func (m mutation) hasTest(t *testing.T) bool {
 }
 
 // mutationsPage is the page about rules, each of which was found out when it was
-// broken.
-func mutationsPage(all []mutation) string {
+// broken, with the day on which that was seen last.
+func mutationsPage(all []mutation, days map[string]string, whole string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Every rule broken once
 
 `+"`make mutate`"+` breaks each rule below once, in a copy of the source, and runs the test beside it, which must go
-red. All %d rules here did: a rule is written down here by the run that has seen it, and a run need not be of all. What is
-broken how stands in %s.
-`, len(all), "`"+mutationsFile+"`")
+red. All %d rules here did, on the day beside them: a rule is written down here by the run that has seen it, and a run
+need not be of all (`+"`make mutate RULES='double spend'`"+`). A run that was cut goes on where it was: what was seen red on
+the same source is not run again. What is broken how stands in %s.
+
+%s
+`, len(all), "`"+mutationsFile+"`", whole)
 	section := ""
 	for _, m := range all {
 		if m.section != section {
 			section = m.section
-			fmt.Fprintf(&b, "\n## %s\n\n| Rule, broken | In | Noticed by |\n|---|---|---|\n", section)
+			fmt.Fprintf(&b, "\n## %s\n\n| Rule, broken | In | Noticed by | Seen |\n|---|---|---|---|\n", section)
 		}
-		b.WriteString(m.row())
+		fmt.Fprintf(&b, "%s %s |\n", m.row(), days[m.row()])
 	}
 	return b.String()
 }
 
+// row is the rule's line on the page, without the day.
 func (m mutation) row() string {
-	return fmt.Sprintf("| %s | `%s` | `%s %s` |\n", m.rule, m.file, m.pkg, strings.NewReplacer("^", "", "$", "", "|", " ").Replace(m.tests))
+	return fmt.Sprintf("| %s | `%s` | `%s %s` |", m.rule, m.file, m.pkg, strings.NewReplacer("^", "", "$", "", "|", " ").Replace(m.tests))
+}
+
+// readPage returns the day of each row of the page, and the line about the last run
+// of all.
+func readPage(doc string) (days map[string]string, whole string) {
+	days, whole = map[string]string{}, "There was no run of all yet."
+	for _, l := range regexp.MustCompile(`(?m)^(\|.*\|) (\d{4}-\d\d-\d\d) \|$`).FindAllStringSubmatch(doc, -1) {
+		days[l[1]] = l[2]
+	}
+	if l := regexp.MustCompile(`(?m)^The last run of all.*$`).FindString(doc); l != "" {
+		whole = l
+	}
+	return days, whole
 }
 
 // writePage adds to the page what this run has seen.
-func writePage(t *testing.T, all []mutation, wanted *regexp.Regexp) {
+func writePage(t *testing.T, all, ran []mutation, began time.Time) {
 	old, err := os.ReadFile(mutationsDoc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool {
-		return !m.matches(wanted) && !bytes.Contains(old, []byte(m.row()))
-	})
-	if err := os.WriteFile(mutationsDoc, []byte(mutationsPage(seen)), 0o644); err != nil {
+	days, whole := readPage(string(old))
+	today := time.Now().UTC().Format(time.DateOnly)
+	for _, m := range ran {
+		days[m.row()] = today
+	}
+	if len(ran) == len(all) {
+		whole = fmt.Sprintf("The last run of all was on %s: %d rules in %s on %d cores.", today, len(all), time.Since(began).Round(time.Second), runtime.NumCPU())
+	}
+	seen := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool { return days[m.row()] == "" })
+	if err := os.WriteFile(mutationsDoc, []byte(mutationsPage(seen, days, whole)), 0o644); err != nil {
 		t.Error(err)
 	}
+}
+
+// sources returns a hash for each package of what its tests are made of: the
+// project's own files that they depend on, and their test data.
+func sources(t *testing.T, pkgs []string) map[string][]byte {
+	t.Helper()
+	of := map[string][]byte{}
+	for _, pkg := range pkgs {
+		list := exec.Command("go", "list", "-deps", "-test", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", "./"+pkg)
+		out, err := list.Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", pkg, err)
+		}
+		here, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs := strings.Fields(string(out))
+		slices.Sort(dirs)
+		h := sha256.New()
+		for _, dir := range slices.Compact(dirs) {
+			if strings.HasPrefix(dir, here) {
+				hashFolder(t, h, dir)
+			}
+		}
+		hashFile(t, h, "go.sum")
+		of[pkg] = h.Sum(nil)
+	}
+	return of
+}
+
+// hashFolder hashes the Go files of a folder and all of its testdata.
+func hashFolder(t *testing.T, h hash.Hash, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch inData := strings.Contains(path, string(filepath.Separator)+"testdata"); {
+		case err != nil:
+			return err
+		case d.IsDir() && path != dir && !inData:
+			return filepath.SkipDir
+		case !d.IsDir() && (inData || strings.HasSuffix(path, ".go")):
+			hashFile(t, h, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hashFile(t *testing.T, h hash.Hash, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(h, "%s %d\n", filepath.Base(path), len(b))
+	h.Write(b)
 }
 
 func (m mutation) matches(wanted *regexp.Regexp) bool {
@@ -191,30 +288,62 @@ func TestMutations(t *testing.T) {
 	if *mutate == "" {
 		t.Skip("-mutate is not given: run `make mutate`")
 	}
-	all := mutations(t)
+	began, all := time.Now(), mutations(t)
 	wanted := regexp.MustCompile(*mutate)
-	t.Run("unbroken", func(t *testing.T) { testUnbroken(t, all, wanted) })
+	ran := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool { return !m.matches(wanted) })
+	todo := unseen(t, ran)
+	t.Run("unbroken", func(t *testing.T) { testUnbroken(t, todo) })
 	t.Run("broken", func(t *testing.T) {
-		for _, m := range all {
-			if m.matches(wanted) {
-				t.Run(m.rule, func(t *testing.T) {
-					t.Parallel()
-					m.run(t)
-				})
-			}
+		for _, m := range todo {
+			t.Run(m.rule, func(t *testing.T) {
+				t.Parallel()
+				if m.run(t); !t.Failed() && *mutateTest == "" {
+					note(t, m.seen)
+				}
+			})
 		}
 	})
-	if *mutateTest == "" && !t.Failed() {
-		writePage(t, all, wanted)
+	if *mutatePage && *mutateTest == "" && !t.Failed() {
+		writePage(t, all, ran, began)
+	}
+}
+
+// unseen returns those rules that were not seen red on the source as it is.
+func unseen(t *testing.T, rules []mutation) (todo []mutation) {
+	t.Helper()
+	var pkgs []string
+	for _, m := range rules {
+		pkgs = append(pkgs, m.pkg)
+	}
+	slices.Sort(pkgs)
+	of := sources(t, slices.Compact(pkgs))
+	for _, m := range rules {
+		h := sha256.Sum256(fmt.Appendf(nil, "%+v %x", m, of[m.pkg]))
+		m.seen = filepath.Join(mutationsSeen, hex.EncodeToString(h[:16]))
+		if _, err := os.Stat(m.seen); err != nil || *mutateTest != "" {
+			todo = append(todo, m)
+		}
+	}
+	return todo
+}
+
+// note makes a file, and so says that a rule was seen red.
+func note(t *testing.T, file string) {
+	err := os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = os.WriteFile(file, nil, 0o644)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
 // testUnbroken wants the same tests green while nothing is broken. The go tool
 // remembers those that were.
-func testUnbroken(t *testing.T, all []mutation, wanted *regexp.Regexp) {
+func testUnbroken(t *testing.T, todo []mutation) {
 	tests := map[string][]string{}
-	for _, m := range all {
-		if m.matches(wanted) && !slices.Contains(tests[m.pkg], m.tests) && *mutateTest == "" {
+	for _, m := range todo {
+		if !slices.Contains(tests[m.pkg], m.tests) && *mutateTest == "" {
 			tests[m.pkg] = append(tests[m.pkg], m.tests)
 		}
 	}

@@ -40,20 +40,54 @@ type result struct {
 	Runs  int     `json:"runs"`
 }
 
-// bench is where homes are, and how often to measure.
+// bench is where homes are, and how often and how much to measure.
 type bench struct {
-	ctx  context.Context
-	dir  string
-	runs int
-	only string
-	nth  int
+	ctx     context.Context
+	dir     string
+	runs    int
+	small   bool
+	nth     int
+	printed []string // the names of the lines of the work that is on
 }
+
+// work is something a node does that is measured, and the lines that come of it.
+type work struct {
+	name  string
+	run   func(*bench)
+	lines []string
+}
+
+var works = []work{
+	{"W1", func(b *bench) { b.catchUp(b.size(1000)) }, caughtUpLines("W1")},
+	{"W1 10k", func(b *bench) { b.catchUp(b.size(10000)) }, caughtUpLines("W1")},
+	{"append", (*bench).appends, []string{"own write", "append at 10k against 1k"}},
+	{"proposals", (*bench).proposals, append([]string{"proposal and vote"}, caughtUpLines("W1 proposals")...)},
+	{"W2", (*bench).live, []string{"W2 p50", "W2 p99"}},
+	{"W3", (*bench).burst, []string{"W3"}},
+	{"W4", (*bench).difference, []string{"W4", "W4 wire"}},
+	{"W5", (*bench).start, []string{"W5", "W5 memory"}},
+	{"W6", (*bench).fanOut, []string{"W6 p50", "W6 p99", "W6 burst"}},
+	{"minuted", (*bench).minuted, []string{"act to minuted p50, 4 tellers", "act to minuted p99, 4 tellers"}},
+	{"page", (*bench).page, []string{"list of all listings", "search"}},
+}
+
+// large is a work too long to be in every run.
+var large = work{"W1 100k", func(b *bench) { b.catchUp(b.size(100000)) }, caughtUpLines("W1")}
+
+// caughtUpLines are the lines that newcomers prints.
+func caughtUpLines(name string) []string {
+	return []string{name, name + " first", name + " wire a record", name + " peak memory", name + " disk"}
+}
+
+// workMost is how long a work may take in small, on a slow and busy machine.
+const workMost = 2 * time.Minute
 
 func main() {
 	log.SetOutput(io.Discard)
 	runs := flag.Int("runs", 3, "of which the median counts")
-	only := flag.String("only", "", "one work, such as W1")
-	large := flag.Bool("large", false, "W1 with 100,000 listings too")
+	only := flag.String("only", "", "one work, such as W2")
+	withLarge := flag.Bool("large", false, "W1 with 100,000 listings too")
+	small := flag.Bool("small", false, "every work with a few items: shows that it runs, measures nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		check(child(flag.Args()))
@@ -62,25 +96,43 @@ func main() {
 	dir, err := os.MkdirTemp("", "bench")
 	check(err)
 	defer os.RemoveAll(dir)
-	b := &bench{ctx: context.Background(), dir: dir, runs: *runs, only: *only}
-	sizes := []int{1000, 10000}
-	if *large {
-		sizes = append(sizes, 100000)
+	b := &bench{ctx: context.Background(), dir: dir, runs: *runs, small: *small}
+	all := works
+	if *withLarge {
+		all = append(all, large)
 	}
-	for _, n := range sizes {
-		b.catchUp(n)
-	}
-	for _, w := range []struct {
-		name string
-		run  func()
-	}{
-		{"proposals", b.proposals}, {"W2", b.live}, {"W3", b.burst}, {"W4", b.difference}, {"W5", b.start}, {"W6", b.fanOut},
-		{"minuted", b.minuted}, {"page", b.page},
-	} {
-		if b.wants(w.name) {
-			w.run()
+	ran := false
+	for _, w := range all {
+		if *only == "" || *only == w.name {
+			b.measure(w)
+			ran = true
 		}
 	}
+	if !ran {
+		check(fmt.Errorf("there is no work %q", *only))
+	}
+}
+
+// measure does a work. One that prints other lines than it should, or in small takes
+// too long, ends the program: a measurement that is missing must not go unseen.
+func (b *bench) measure(w work) {
+	if b.small {
+		late := time.AfterFunc(workMost, func() { check(fmt.Errorf("%s took more than %s", w.name, workMost)) })
+		defer late.Stop()
+	}
+	b.printed = nil
+	w.run(b)
+	if !slices.Equal(b.printed, w.lines) {
+		check(fmt.Errorf("%s printed %q, not %q", w.name, b.printed, w.lines))
+	}
+}
+
+// size is how many items a work has that measures n.
+func (b *bench) size(n int) int {
+	if b.small {
+		return max(n/500, 4)
+	}
+	return n
 }
 
 // check ends the program: there is nothing to go on with.
@@ -90,8 +142,6 @@ func check(err error) {
 		os.Exit(1)
 	}
 }
-
-func (b *bench) wants(work string) bool { return b.only == "" || b.only == work }
 
 // home returns a new folder.
 func (b *bench) home() string {
@@ -107,6 +157,7 @@ func (b *bench) print(work string, n int, unit string, values, raw []float64) {
 		r.Raw, r.Ratio = round(m), round(median(values)/m)
 	}
 	check(json.NewEncoder(os.Stdout).Encode(r))
+	b.printed = append(b.printed, work)
 }
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
@@ -159,32 +210,34 @@ func write(ctx context.Context, n *node.Node, count, writers int) (took []float6
 
 // catchUp is W1: a newcomer receives what somebody wrote alone.
 func (b *bench) catchUp(n int) {
-	if !b.wants("W1") && !(n == 10000 && b.wants("append")) {
-		return
-	}
+	a := b.found()
+	defer a.close()
+	write(b.ctx, a.node, n, 1)
+	b.newcomers("W1", n, a, n)
+}
+
+// appends measures what one own write takes, and whether that grows with what is
+// held.
+func (b *bench) appends() {
+	n := b.size(10000)
 	a := b.found()
 	defer a.close()
 	took := write(b.ctx, a.node, n, 1)
-	if n == 10000 {
-		raw := a.rawWrites(500)
-		b.print("own write", n, "ms", took[n-1000:], raw)
-		b.print("append at 10k against 1k", n, "ms", took[n-1000:], took[500:1500])
-	}
-	if b.wants("W1") {
-		b.newcomers("W1", n, a, n)
-	}
+	last := took[n-n/10:]
+	b.print("own write", n, "ms", last, a.rawWrites(b.size(500)))
+	b.print("append at 10k against 1k", n, "ms", last, took[n/20:n/20+n/10])
 }
 
 // newcomers lets empty nodes, each a process of its own, join a node and hold so
 // many listings, and prints what that took.
 func (b *bench) newcomers(work string, n int, a *peer, listings int) {
 	var all, first, wire, peak, disk, raw []float64
-	for range b.runs {
+	for i := range b.runs {
 		raw = append(raw, a.rawCatchUp(b.home()))
 		dir := b.home()
 		code := a.invite()
 		var got caughtUp
-		b.child(&got, "join", dir, code, strconv.Itoa(listings))
+		b.child(&got, "join", dir, code, fmt.Sprint("Bo ", i), strconv.Itoa(listings))
 		records := float64(a.view().State.Records)
 		all, first = append(all, got.All), append(first, got.First)
 		wire, peak = append(wire, float64(got.Bytes)/records), append(peak, got.Peak)
@@ -199,7 +252,7 @@ func (b *bench) newcomers(work string, n int, a *peer, listings int) {
 
 // proposals is W1 with acts: proposals with a text, and a vote on each.
 func (b *bench) proposals() {
-	const n = 1000
+	n := b.size(1000)
 	a := b.found()
 	defer a.close()
 	began := time.Now()
@@ -209,13 +262,13 @@ func (b *bench) proposals() {
 		_, err = a.node.Vote(b.ctx, id.String(), "yes", "It is cheaper")
 		check(err)
 	}
-	b.print("proposal and vote", n, "ms", []float64{millis(began) / n}, nil)
+	b.print("proposal and vote", n, "ms", []float64{millis(began) / float64(n)}, nil)
 	b.newcomers("W1 proposals", n, a, 0)
 }
 
 // live is W2: from the write at one node until another shows it.
 func (b *bench) live() {
-	const n = 500
+	n := b.size(500)
 	var p50, p99, raw50, raw99 []float64
 	for range b.runs {
 		peers := b.group(2)
@@ -246,7 +299,7 @@ func spread(ctx context.Context, peers []*peer, i int) float64 {
 
 // burst is W3: as fast as four people can, until the other has all.
 func (b *bench) burst() {
-	const n = 2000
+	n := b.size(2000)
 	var took, raw []float64
 	for range b.runs {
 		peers := b.group(2)
@@ -263,13 +316,11 @@ func (b *bench) burst() {
 // difference is W4: two nodes that hold 10,000 listings write ten each, apart,
 // and meet.
 func (b *bench) difference() {
-	const n, each = 10000, 10
+	const each = 10
+	n := b.size(10000)
 	peers := b.group(2)
 	defer closeAll(peers)
-	for range n / 1000 {
-		_, err := peers[0].node.ImportListings(b.ctx, drafts(1000))
-		check(err)
-	}
+	b.fill(peers[0], n)
 	same(peers)
 	var took, kilobytes, raw []float64
 	for range b.runs {
@@ -291,21 +342,23 @@ func (b *bench) difference() {
 	b.print("W4 wire", n, "kB", kilobytes, nil)
 }
 
-func drafts(n int) (all []listing.Draft) {
-	for i := range n {
-		all = append(all, draft(i))
+// fill makes n listings with few writes.
+func (b *bench) fill(p *peer, n int) {
+	all := make([]listing.Draft, n)
+	for i := range all {
+		all[i] = draft(i)
 	}
-	return all
+	for part := range slices.Chunk(all, 1000) {
+		_, err := p.node.ImportListings(b.ctx, part)
+		check(err)
+	}
 }
 
 // start is W5: from the start of a process until it shows the first page.
 func (b *bench) start() {
-	const n = 10000
+	n := b.size(10000)
 	a := b.found()
-	for range n / 1000 {
-		_, err := a.node.ImportListings(b.ctx, drafts(1000))
-		check(err)
-	}
+	b.fill(a, n)
 	a.close()
 	var took, memory, raw []float64
 	for range b.runs {
@@ -323,7 +376,8 @@ func (b *bench) start() {
 
 // fanOut is W6: eight nodes, until all have what one writes.
 func (b *bench) fanOut() {
-	const nodes, n = 8, 200
+	const nodes = 8
+	n := b.size(200)
 	var p50, p99, burst, raw50, raw99 []float64
 	for range b.runs {
 		peers := b.group(nodes)
@@ -349,7 +403,8 @@ func (b *bench) fanOut() {
 
 // minuted measures from an act until it is in the minutes, with four tellers.
 func (b *bench) minuted() {
-	const tellers, n = 4, 30
+	const tellers = 4
+	n := b.size(30)
 	peers := b.group(tellers)
 	defer closeAll(peers)
 	b.seat(peers)
@@ -361,7 +416,7 @@ func (b *bench) minuted() {
 		peers[0].await(func(v node.View) bool { _, ok := v.State.Minuted.Proposals.Proposals.Get(id); return ok })
 		took = append(took, millis(began))
 	}
-	raw := peers[0].rawGossip(100, 1)
+	raw := peers[0].rawGossip(b.size(100), 1)
 	b.print("act to minuted p50, 4 tellers", n, "ms", took, []float64{5 * median(raw)}) // five hops
 	b.print("act to minuted p99, 4 tellers", n, "ms", []float64{quantile(took, .99)}, nil)
 }
@@ -369,17 +424,14 @@ func (b *bench) minuted() {
 // page measures what the list of all listings and a search in it take, with the
 // JSON of the local interface.
 func (b *bench) page() {
-	const n = 10000
+	n := b.size(10000)
 	a := b.found()
 	defer a.close()
-	for range n / 1000 {
-		_, err := a.node.ImportListings(b.ctx, drafts(1000))
-		check(err)
-	}
+	b.fill(a, n)
 	client := api.Direct(api.New(a.node, func() {}))
 	var all, one []float64
 	for i := range 20 {
-		for path, took := range map[string]*[]float64{"/v1/listings": &all, fmt.Sprintf("/v1/listings?search=%d", 777+i): &one} {
+		for path, took := range map[string]*[]float64{"/v1/listings": &all, fmt.Sprintf("/v1/listings?search=%d", (777+i)%n): &one} {
 			var out api.Listings
 			began := time.Now()
 			check(client.Get(b.ctx, path, &out))
@@ -432,17 +484,17 @@ func child(args []string) error {
 		p.close()
 		return json.NewEncoder(os.Stdout).Encode(peakMemory())
 	case "join":
-		return joinAndTell(ctx, args[1], args[2], args[3])
+		return joinAndTell(ctx, args[1], args[2], args[3], args[4])
 	}
 	return fmt.Errorf("unknown work %q", args[0])
 }
 
-func joinAndTell(ctx context.Context, dir, code, count string) error {
+func joinAndTell(ctx context.Context, dir, code, name, count string) error {
 	want, err := strconv.Atoi(count)
 	if err != nil {
 		return err
 	}
-	p := joiner(dir, code, "Bo")
+	p := joiner(dir, code, name)
 	began := time.Now()
 	p.online()
 	var out caughtUp
