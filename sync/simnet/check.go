@@ -176,7 +176,7 @@ func (k *checks) flood(n *Node, stored []*record.Record) {
 			device := h.At(tip).Device
 			return device != r.Device && h.InPast(ref, tip) && stood(device)
 		})
-		if !answered {
+		if !answered && !stoodWhenTaken(n, r) {
 			n.w.fail(RuleFlood, "%s holds %s %s, whose device %s does not stand", n.name, r.Kind, r.ID.Short(), r.Device.Short())
 		}
 	}
@@ -186,6 +186,22 @@ func (k *checks) flood(n *Node, stored []*record.Record) {
 			k.stood[n][other.device()] = n.coop.Stands(other.device())
 		}
 	}
+}
+
+// stoodWhenTaken folds anew what a node held when it took a record: an admission that
+// was provisional then may have lost its place by now, to what came in with the rest.
+func stoodWhenTaken(n *Node, r *record.Record) bool {
+	before := n.disk[:slices.Index(n.disk, r)]
+	load := func(ref history.Ref) *record.Record { return before[ref] }
+	c, _, err := coop.Restore(load, nil, n.anchors, func(admit func(*record.Record) error) error {
+		for _, b := range before {
+			if err := admit(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err == nil && c.Stands(r.Device)
 }
 
 // restored forgets what this disk lost that has come back old, but for what the

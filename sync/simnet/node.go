@@ -463,8 +463,9 @@ func (n *Node) write(kind string, body []byte) record.ID {
 		return record.ID{}
 	}
 	n.w.trace("%s writes %s %s", n.name, kind, r.ID.Short())
-	if n.commit(); n.up {
-		n.w.check.acked[r.ID] = n
+	if n.commit(); !n.up {
+		return record.ID{} // the power went before anybody was told
 	}
+	n.w.check.acked[r.ID] = n
 	return r.ID
 }
