@@ -472,6 +472,12 @@ func (n *Node) Connected(id replica.SessionID, transport []byte, dialer bool) {
 	_ = n.ask(context.Background(), func() { n.replica.Connected(n.cfg.Now(), id, transport, dialer) })
 }
 
+// Expects returns what a peer may say now.
+func (n *Node) Expects(id replica.SessionID) (e wire.Expected) {
+	_ = n.ask(context.Background(), func() { e = n.replica.Expects(id) })
+	return e
+}
+
 // Message handles what a peer said and returns when that is durable. A node
 // that cannot take records ends the session: a peer waits for no lost answer.
 func (n *Node) Message(id replica.SessionID, m wire.Message) {

@@ -75,6 +75,9 @@ func (r *raw) Gossip(_ replica.SessionID, rs []*record.Record) (bool, error) {
 	return true, nil
 }
 
+func (r *raw) Expects(replica.SessionID) wire.Expected {
+	return wire.Expect(wire.Welcome{}, wire.Records{})
+}
 func (r *raw) Garbage(_ replica.SessionID, err error) { check(err) }
 func (r *raw) Disconnected(replica.SessionID)         {}
 

@@ -141,7 +141,7 @@ func (e *end) read() {
 		panic(err)
 	}
 	for {
-		m, err := codec.ReadFrame(e.pipe)
+		m, err := codec.ReadFrame(e.pipe, func() wire.Expected { return e.door.node.Expects(e.id) })
 		if err != nil {
 			return
 		}

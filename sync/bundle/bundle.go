@@ -64,7 +64,7 @@ func NewReader(from io.Reader) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{from: from, codec: codec}
-	m, err := r.codec.ReadFrame(from)
+	m, err := r.codec.ReadFrame(from, func() wire.Expected { return wire.Expect(wire.Bundle{}) })
 	head, ok := m.(wire.Bundle)
 	if err != nil || !ok {
 		return nil, errors.New("this is no bundle of a co-op's records")
@@ -83,7 +83,7 @@ func (r *Reader) Next() (wire.Message, error) {
 	if r.done != nil {
 		return nil, r.done
 	}
-	m, err := r.codec.ReadFrame(r.from)
+	m, err := r.codec.ReadFrame(r.from, func() wire.Expected { return wire.Expect(wire.Records{}, wire.End{}) })
 	switch m.(type) {
 	case wire.Records:
 		return m, nil
@@ -96,8 +96,9 @@ func (r *Reader) Next() (wire.Message, error) {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			r.done = ErrCut
 		}
-	default:
-		r.done = errors.New("the bundle is damaged: it holds what belongs in no bundle")
+		if errors.Is(err, wire.ErrUnexpected) {
+			r.done = errors.New("the bundle is damaged: it holds what belongs in no bundle")
+		}
 	}
 	return nil, r.done
 }

@@ -27,7 +27,7 @@ func TestQuietEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = codec.ReadFrame(in)
+			_, err = codec.ReadFrame(in, func() wire.Expected { return wire.Expect(wire.Welcome{}) })
 			if got := in.quietEnd(err); got != c.quiet {
 				t.Errorf("after %d bytes and %v: quiet %v: %v", len(c.sent), end, got, err)
 			}

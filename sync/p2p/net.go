@@ -67,10 +67,11 @@ const (
 // Handler is what a node does with what comes in. Its methods may be called
 // from several goroutines.
 type Handler interface {
-	// Connected, Message, Garbage, Disconnected and Next are those of
+	// Connected, Expects, Message, Garbage, Disconnected and Next are those of
 	// replica.Replica. Message returns once it is handled, so that a slow node
 	// slows its peers down instead of piling up what they send.
 	Connected(id replica.SessionID, transport []byte, dialer bool)
+	Expects(id replica.SessionID) wire.Expected
 	Message(id replica.SessionID, m wire.Message)
 	Garbage(id replica.SessionID, err error)
 	Disconnected(id replica.SessionID)

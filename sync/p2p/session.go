@@ -22,6 +22,7 @@ import (
 const (
 	crossMax   = time.Second     // between two connections of nodes that dial each other at once
 	byeMax     = 2 * time.Second // for a closed door's reason to arrive
+	drainMost  = 1 << 20         // bytes that are read unseen meanwhile: what was on its way
 	pauseFirst = 5 * time.Second // before a peer that closed its door, or got ours, is tried again
 	pauseMax   = 10 * time.Minute
 	doorsMax   = 1024 // closed doors that are remembered: anybody can make one by knocking
@@ -196,10 +197,12 @@ func (n *Net) read(s *session) {
 	}
 	in := &counter{r: s.stream, n: &n.Received}
 	for {
-		m, err := codec.ReadFrame(in)
+		m, err := codec.ReadFrame(in, func() wire.Expected { return n.cfg.Handler.Expects(s.id) })
 		if err != nil {
 			if !in.quietEnd(err) {
 				n.cfg.Handler.Garbage(s.id, err)
+				n.Close(s.id)
+				_, _ = io.CopyN(io.Discard, s.stream, drainMost) // until the peer has read why
 			}
 			return
 		}

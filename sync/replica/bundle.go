@@ -81,13 +81,16 @@ func (i *Import) Message(now time.Time, m wire.Message) error {
 }
 
 func (i *Import) message(now time.Time, m wire.Message) error {
+	if !i.s.pulling {
+		return wire.ErrUnexpected
+	}
 	switch m := m.(type) {
 	case wire.Records:
 		return i.r.handleRecords(now, i.s, m)
 	case wire.End:
 		return i.r.handleEnd(i.s, m)
 	}
-	return errUnexpected
+	return wire.ErrUnexpected
 }
 
 // Taken returns how many records were taken so far.

@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"coop/crdt/coop"
@@ -67,9 +66,6 @@ func (r *Replica) known(ids []record.ID) (known []history.Ref, all bool) {
 // handlePull begins to answer. If the peer holds records this node does not,
 // it may also hold more of what this node would send: ask first.
 func (r *Replica) handlePull(s *session, m wire.Pull) error {
-	if s.answer || s.asked != nil {
-		return errUnexpected
-	}
 	h := r.coop.History()
 	s.digest = m.Digest
 	if m.Digest == h.Digest() {
@@ -108,25 +104,15 @@ func (r *Replica) probe(beyond []history.Ref) []record.ID {
 	}
 	var ids []record.ID
 	for _, tip := range h.Tips() {
-		if !in[tip] {
-			continue
-		}
-		ids = append(ids, h.ID(tip))
-		for n := uint64(1); ; n *= 2 {
-			back := h.Back(tip, n)
-			if back == history.None || !in[back] {
-				break
-			}
+		for back, n := tip, uint64(1); back != history.None && in[back]; back, n = h.Back(tip, n), 2*n {
 			ids = append(ids, h.ID(back))
+			delete(in, back) // branches of a device have what is before them in common
 		}
 	}
 	return ids[:min(len(ids), wire.MaxProbe)]
 }
 
 func (r *Replica) handleProbe(s *session, m wire.Probe) error {
-	if !s.pulling || s.have {
-		return errUnexpected // a second question, and a third … would pile up answers nobody reads
-	}
 	s.have = true
 	known, _ := r.known(m.IDs)
 	r.send(s, wire.Have{IDs: r.ids(known, len(known))})
@@ -134,11 +120,12 @@ func (r *Replica) handleProbe(s *session, m wire.Probe) error {
 }
 
 func (r *Replica) handleHave(s *session, m wire.Have) error {
-	if s.asked == nil {
-		return errUnexpected
+	probed := make(map[record.ID]bool, len(s.probed))
+	for _, id := range s.probed {
+		probed[id] = true
 	}
 	for _, id := range m.IDs {
-		if !slices.Contains(s.probed, id) {
+		if !probed[id] {
 			return errors.New("peer has what it was not asked for")
 		}
 	}
@@ -155,8 +142,8 @@ func (r *Replica) serve(s *session, refs []history.Ref) {
 
 // handleRecords takes what may be taken and stages the rest.
 func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error {
-	if !s.pulling || len(m.Records) == 0 {
-		return errUnexpected
+	if len(m.Records) == 0 {
+		return wire.ErrUnexpected
 	}
 	s.deadline, s.left = now.Add(answerMax), m.Left
 	s.staging.came += len(m.Records)
@@ -265,9 +252,6 @@ func (r *Replica) rejudgeDevice(s *session, d *stagedDevice) error {
 
 // handleEnd closes a pull.
 func (r *Replica) handleEnd(s *session, m wire.End) error {
-	if !s.pulling {
-		return errUnexpected
-	}
 	if err := r.rejudge(s, true); err != nil {
 		return err
 	}

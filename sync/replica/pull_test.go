@@ -169,8 +169,8 @@ func TestDuplicates(t *testing.T) {
 	chi := s.chi.chain()
 	a := chi.next("note", nil, s.head())
 	b := chi.next("note", nil)
-	s.p.say(records(s.ana.disk[0], a, a))
-	s.p.say(records(a, b, b, s.head()))
+	s.p.say(records(s.ana.disk[0], a))
+	s.p.say(records(a, b, s.head()))
 	s.p.say(wire.End{})
 	if s.p.closed {
 		t.Fatalf("closed: %s", s.p.reason())

@@ -179,9 +179,58 @@ func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
 		return
 	}
 	s.heard = now
+	if s.expects()&wire.Expect(m) == 0 {
+		r.turnAway(s, wire.ErrUnexpected)
+		return
+	}
 	if err := r.handle(now, s, m); err != nil {
 		r.turnAway(s, err)
 	}
+}
+
+// Expects returns what a session's peer may say now. The driver asks before it reads
+// a message, so that nobody makes it decode, or verify, what is not wanted.
+func (r *Replica) Expects(id SessionID) wire.Expected {
+	if s, ok := r.sessions[id]; ok {
+		return s.expects()
+	}
+	return 0
+}
+
+func (s *session) expects() wire.Expected {
+	switch s.stage {
+	case stageHello:
+		return wire.Expect(wire.Hello{})
+	case stageProof:
+		return wire.Expect(wire.Proof{})
+	case stageShow:
+		return wire.Expect(wire.Show{})
+	case stageDoor, stageLive:
+		return s.expectsInside()
+	}
+	return 0
+}
+
+// expectsInside is what may come behind the show: answers only where something was
+// asked.
+func (s *session) expectsInside() wire.Expected {
+	e := wire.Expect(wire.Welcome{}, wire.Wait{}, wire.Bye{})
+	if s.welcomed {
+		e |= wire.Expect(wire.Hint{})
+	}
+	if s.welcomed && !s.answer && s.asked == nil {
+		e |= wire.Expect(wire.Pull{})
+	}
+	if len(s.probed) > 0 {
+		e |= wire.Expect(wire.Have{})
+	}
+	if s.pulling {
+		e |= wire.Expect(wire.Records{}, wire.End{})
+	}
+	if s.pulling && !s.have {
+		e |= wire.Expect(wire.Probe{}) // a second question, and a third … would pile up answers nobody reads
+	}
+	return e
 }
 
 // turnAway closes the door on a peer, with the evidence if it forked.
@@ -214,13 +263,15 @@ func (r *Replica) Garbage(id SessionID, err error) {
 	r.bye(s, err.Error())
 }
 
-var errUnexpected = errors.New("that message was not expected now")
-
 func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
-	if s.stage < stageDoor {
-		return r.handleHello(now, s, m)
-	}
 	switch m := m.(type) {
+	case wire.Hello:
+		return r.handleHello(s, m)
+	case wire.Proof:
+		return r.handleProof(s, m)
+	case wire.Show:
+		s.stage, s.deadline = stageDoor, time.Time{}
+		return r.handleShow(now, s, m)
 	case wire.Welcome:
 		s.welcome, s.waits = true, ""
 		r.event(Event{Kind: EventWelcome, Session: s.id, Device: s.device})
@@ -237,11 +288,6 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		s.stage, s.answer = -1, false
 		r.out.Close = append(r.out.Close, s.id)
 		return nil
-	}
-	if s.stage != stageLive && !s.welcomed {
-		return errUnexpected
-	}
-	switch m := m.(type) {
 	case wire.Pull:
 		return r.handlePull(s, m)
 	case wire.Have:
@@ -259,38 +305,25 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		}
 		return nil
 	}
-	return errUnexpected
+	return wire.ErrUnexpected
 }
 
-// handleHello leads from the first message to the door.
-func (r *Replica) handleHello(now time.Time, s *session, m wire.Message) error {
-	switch m := m.(type) {
-	case wire.Hello:
-		if s.stage != stageHello {
-			return errUnexpected
-		}
-		if m.Version != wire.Version {
-			return fmt.Errorf("peer speaks version %d of the protocol, this node version %d", m.Version, wire.Version)
-		}
-		s.theirs, s.stage = m.Nonce, stageProof
-		r.send(s, wire.Proof{MAC: r.mac(s, s.dialer)})
-		return nil
-	case wire.Proof:
-		mac := r.mac(s, !s.dialer)
-		if s.stage != stageProof || !hmac.Equal(m.MAC[:], mac[:]) {
-			return errors.New("peer does not know the co-op's network secret")
-		}
-		s.stage = stageShow
-		r.send(s, r.show())
-		return nil
-	case wire.Show:
-		if s.stage != stageShow {
-			return errUnexpected
-		}
-		s.stage, s.deadline = stageDoor, time.Time{}
-		return r.handleShow(now, s, m)
+func (r *Replica) handleHello(s *session, m wire.Hello) error {
+	if m.Version != wire.Version {
+		return fmt.Errorf("peer speaks version %d of the protocol, this node version %d", m.Version, wire.Version)
 	}
-	return errUnexpected
+	s.theirs, s.stage = m.Nonce, stageProof
+	r.send(s, wire.Proof{MAC: r.mac(s, s.dialer)})
+	return nil
+}
+
+func (r *Replica) handleProof(s *session, m wire.Proof) error {
+	if mac := r.mac(s, !s.dialer); !hmac.Equal(m.MAC[:], mac[:]) {
+		return errors.New("peer does not know the co-op's network secret")
+	}
+	s.stage = stageShow
+	r.send(s, r.show())
+	return nil
 }
 
 // mac is what the dialer, or the other side, sends to prove that it knows the

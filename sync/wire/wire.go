@@ -1,10 +1,11 @@
 // Package wire is what two nodes say to each other on a stream: the messages
 // and their one encoding.
 //
-// A frame is a length of four bytes, big-endian, a byte that says how the rest
-// is packed (0 plain, 1 zstd) and the packed message; the length counts what
-// follows it. A message is one byte, its number below, and a CBOR array in the
-// deterministic encoding of package record.
+// A message is one byte, its number below, and a CBOR array in the deterministic
+// encoding of package record. A frame is a length of four bytes, big-endian, which
+// counts what follows it; a byte that says how the array is packed (0 plain, 1
+// zstd); the number; and the packed array. So who reads knows from six bytes what
+// comes, and whether it wants to hear that now, before it holds or unpacks any.
 //
 //	1 hello    version, nonce                 first, from both sides
 //	2 proof    mac                            knowledge of the network secret, bound to both nonces and both ends
@@ -48,6 +49,31 @@ const (
 	// packFrom is the length from which packing is worth its cost.
 	packFrom = 256
 )
+
+// longest holds, by its number, how many bytes a message may have, its number
+// counted: what the limits of its fields come to, rounded up.
+var longest = [...]int{
+	1: 64, 2: 64, 3: RecordsLen + 16<<10, 4: 2, 5: 512, 6: 8 << 10,
+	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen,
+}
+
+// idsLen is the room for the most ids that a message names.
+const idsLen = MaxTips*34 + 128
+
+// Expected is a set of kinds of messages: those that may come now.
+type Expected uint32
+
+// Expect returns the set of the kinds of some messages.
+func Expect(ms ...Message) (e Expected) {
+	for _, m := range ms {
+		e |= 1 << m.number()
+	}
+	return e
+}
+
+// ErrUnexpected says that a message came which must not come now. It was neither
+// read nor unpacked.
+var ErrUnexpected = errors.New("that message was not expected now")
 
 // Version is the number of this protocol of messages.
 const Version = 1
@@ -140,7 +166,7 @@ func (End) number() byte     { return 11 }
 func (Hint) number() byte    { return 12 }
 func (Bundle) number() byte  { return 13 }
 
-var errTooMany = errors.New("more than the protocol allows")
+var errTooMuch = errors.New("more than the protocol allows, or the same twice")
 
 // Encode returns the one encoding of a message.
 func Encode(m Message) []byte {
@@ -165,8 +191,8 @@ func Decode(b []byte) (Message, error) {
 	if len(b) == 0 {
 		return nil, errors.New("message is empty")
 	}
-	if len(b) > MaxMessageLen {
-		return nil, fmt.Errorf("message is %d bytes, more than %d", len(b), MaxMessageLen)
+	if err := fitting(b[0], len(b)); err != nil {
+		return nil, err
 	}
 	switch b[0] {
 	case 1:
@@ -174,7 +200,9 @@ func Decode(b []byte) (Message, error) {
 	case 2:
 		return decode[Proof](b, nil)
 	case 3:
-		return decode(b, func(m Show) bool { return len(m.Vouch) <= MaxVouch && len(m.Agent) <= MaxAgentLen })
+		return decode(b, func(m Show) bool {
+			return len(m.Vouch) <= MaxVouch && len(m.Agent) <= MaxAgentLen && noneTwice(m.Vouch, func(b []byte) string { return string(b) })
+		})
 	case 4:
 		return decode[Welcome](b, nil)
 	case 5:
@@ -182,11 +210,11 @@ func Decode(b []byte) (Message, error) {
 	case 6:
 		return decode(b, func(m Bye) bool { return len(m.Reason) <= MaxReasonLen && len(m.Evidence) <= 2 })
 	case 7:
-		return decode(b, func(m Pull) bool { return len(m.Tips) <= MaxTips })
+		return decode(b, func(m Pull) bool { return fewIDs(m.Tips, MaxTips) })
 	case 8:
-		return decode(b, func(m Probe) bool { return len(m.IDs) <= MaxProbe })
+		return decode(b, func(m Probe) bool { return fewIDs(m.IDs, MaxProbe) })
 	case 9:
-		return decode(b, func(m Have) bool { return len(m.IDs) <= MaxProbe })
+		return decode(b, func(m Have) bool { return fewIDs(m.IDs, MaxProbe) })
 	case 10:
 		return decodeRecords(b)
 	case 11:
@@ -194,9 +222,20 @@ func Decode(b []byte) (Message, error) {
 	case 12:
 		return decode[Hint](b, nil)
 	case 13:
-		return decode(b, func(m Bundle) bool { return len(m.Assumes) <= MaxTips })
+		return decode(b, func(m Bundle) bool { return fewIDs(m.Assumes, MaxTips) })
 	}
-	return nil, fmt.Errorf("message number %d is unknown", b[0])
+	panic("wire: a message without a decoder")
+}
+
+// fitting checks the number and the length of a message, its number counted.
+func fitting(number byte, n int) error {
+	if number == 0 || int(number) >= len(longest) {
+		return fmt.Errorf("message number %d is unknown", number)
+	}
+	if n > longest[number] {
+		return fmt.Errorf("message %d is %d bytes, more than %d", number, n, longest[number])
+	}
+	return nil
 }
 
 func decode[M Message](b []byte, fits func(M) bool) (Message, error) {
@@ -205,9 +244,23 @@ func decode[M Message](b []byte, fits func(M) bool) (Message, error) {
 		return nil, fmt.Errorf("message %d: %w", b[0], err)
 	}
 	if fits != nil && !fits(m) {
-		return nil, fmt.Errorf("message %d: %w", b[0], errTooMany)
+		return nil, fmt.Errorf("message %d: %w", b[0], errTooMuch)
 	}
 	return m, nil
+}
+
+func fewIDs(ids []record.ID, most int) bool {
+	return len(ids) <= most && noneTwice(ids, func(id record.ID) record.ID { return id })
+}
+
+// noneTwice reports whether nothing is said twice in one message. No honest node does
+// that, and it packs to nothing: so a few bytes could ask for much work.
+func noneTwice[T any, K comparable](all []T, key func(T) K) bool {
+	seen := make(map[K]bool, len(all))
+	for _, one := range all {
+		seen[key(one)] = true
+	}
+	return len(seen) == len(all)
 }
 
 func decodeRecords(b []byte) (Message, error) {
@@ -223,7 +276,7 @@ func decodeRecords(b []byte) (Message, error) {
 }
 
 // OpenRecords decodes encoded records and checks their signatures. It refuses
-// all if one is bad.
+// all if one is bad, or there twice.
 func OpenRecords(encoded [][]byte) ([]*record.Record, error) {
 	rs := make([]*record.Record, len(encoded))
 	for i, b := range encoded {
@@ -235,6 +288,9 @@ func OpenRecords(encoded [][]byte) ([]*record.Record, error) {
 			return nil, fmt.Errorf("record %s comes without its body, and no body can be erased in this version", r.ID.Short())
 		}
 		rs[i] = r
+	}
+	if !noneTwice(rs, func(r *record.Record) record.ID { return r.ID }) {
+		return nil, errTooMuch
 	}
 	if bad := record.VerifyAll(rs); bad != nil {
 		return nil, fmt.Errorf("record %s: bad signature", bad.ID.Short())
@@ -279,7 +335,7 @@ func NewCodec() (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMessageLen), zstd.WithDecoderLowmem(true))
+	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMessageLen), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		return nil, err
 	}
@@ -289,16 +345,19 @@ func NewCodec() (*Codec, error) {
 // WriteFrame writes one message and returns the bytes it took.
 func (c *Codec) WriteFrame(w io.Writer, m Message) (int, error) {
 	message := Encode(m)
-	frame := append(make([]byte, 0, len(message)+5), 0, 0, 0, 0, 0)
+	if len(message) > longest[m.number()] {
+		panic(fmt.Sprintf("wire: a message %d of %d bytes", m.number(), len(message)))
+	}
+	frame := append(make([]byte, 0, len(message)+5), 0, 0, 0, 0, 0, m.number())
 	if len(message) >= packFrom {
-		if frame = c.packer.EncodeAll(message, frame); len(frame)-5 < len(message) {
+		if frame = c.packer.EncodeAll(message[1:], frame); len(frame)-5 < len(message) {
 			frame[4] = 1
 		} else {
-			frame = frame[:5]
+			frame = frame[:6]
 		}
 	}
 	if frame[4] == 0 {
-		frame = append(frame, message...)
+		frame = append(frame, message[1:]...)
 	}
 	if len(frame)-4 > MaxFrameLen {
 		panic(fmt.Sprintf("wire: a frame of %d bytes", len(frame)-4))
@@ -307,30 +366,58 @@ func (c *Codec) WriteFrame(w io.Writer, m Message) (int, error) {
 	return w.Write(frame)
 }
 
-// ReadFrame reads one message. Whatever is wrong with it, the stream is of no
-// further use.
-func (c *Codec) ReadFrame(r io.Reader) (Message, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+// ReadFrame reads one message. Once it knows from the first bytes what comes, it asks
+// expects whether that may come now: if not, or if it is longer than such a message
+// can be, no more is read. Whatever is wrong, the stream is of no further use.
+func (c *Codec) ReadFrame(r io.Reader, expects func() Expected) (Message, error) {
+	var head [6]byte
+	if _, err := io.ReadFull(r, head[:4]); err != nil {
 		return nil, err
 	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n < 2 || n > MaxFrameLen {
-		return nil, fmt.Errorf("frame is %d bytes, not 2 to %d", n, MaxFrameLen)
+	n := int(binary.BigEndian.Uint32(head[:4]))
+	if n < 3 || n > MaxFrameLen {
+		return nil, fmt.Errorf("frame is %d bytes, not 3 to %d", n, MaxFrameLen)
 	}
-	frame := make([]byte, n)
-	if _, err := io.ReadFull(r, frame); err != nil {
+	if _, err := io.ReadFull(r, head[4:]); err != nil {
 		return nil, err
 	}
-	switch frame[0] {
-	case 0:
-		return Decode(frame[1:])
-	case 1:
-		message, err := c.unpacker.DecodeAll(frame[1:], nil)
-		if err != nil {
+	packed, number := head[4], head[5]
+	if packed > 1 {
+		return nil, fmt.Errorf("frame is packed in way %d, which is unknown", packed)
+	}
+	// Packed, a message is never longer than plain.
+	if err := fitting(number, n-1); err != nil {
+		return nil, err
+	}
+	if expects()&(1<<number) == 0 {
+		return nil, ErrUnexpected
+	}
+	message := make([]byte, n-1)
+	message[0] = number
+	if _, err := io.ReadFull(r, message[1:]); err != nil {
+		return nil, err
+	}
+	if packed == 1 {
+		var err error
+		if message, err = c.unpack(message); err != nil {
 			return nil, fmt.Errorf("frame: %w", err)
 		}
-		return Decode(message)
 	}
-	return nil, fmt.Errorf("frame is packed in way %d, which is unknown", frame[0])
+	return Decode(message)
+}
+
+// unpack returns a message whose array came packed. It asks for no more memory than
+// the array says that it takes, nor than such a message may have.
+func (c *Codec) unpack(message []byte) ([]byte, error) {
+	var head zstd.Header
+	if err := head.Decode(message[1:]); err != nil {
+		return nil, err
+	}
+	if longest[message[0]] < packFrom {
+		return nil, errors.New("so short a message is never packed")
+	}
+	if !head.HasFCS || head.FrameContentSize >= uint64(longest[message[0]]) {
+		return nil, errors.New("it does not say its length, or is longer than it may be")
+	}
+	return c.unpacker.DecodeAll(message[1:], append(make([]byte, 0, head.FrameContentSize+1), message[0]))
 }

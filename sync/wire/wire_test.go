@@ -2,10 +2,12 @@ package wire_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +82,7 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	for _, want := range all {
-		got, err := codec.ReadFrame(&b)
+		got, err := codec.ReadFrame(&b, only(want))
 		if err != nil || !bytes.Equal(wire.Encode(got), wire.Encode(want)) {
 			t.Errorf("%T came back as %+v, %v", want, got, err)
 		}
@@ -89,6 +91,12 @@ func TestFrames(t *testing.T) {
 		t.Errorf("%d bytes left", b.Len())
 	}
 }
+
+func only(ms ...wire.Message) func() wire.Expected {
+	return func() wire.Expected { return wire.Expect(ms...) }
+}
+
+func everything() wire.Expected { return ^wire.Expected(0) }
 
 func frame(packed byte, message []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(message)+1))
@@ -101,7 +109,7 @@ func TestBadFrames(t *testing.T) {
 		t.Fatal(err)
 	}
 	bomb := packer.EncodeAll(make([]byte, 64<<20), nil)
-	hello := wire.Encode(wire.Hello{Version: 1})
+	hello, pull := wire.Encode(wire.Hello{Version: 1}), wire.Encode(wire.Pull{})
 	tests := []struct {
 		name  string
 		frame []byte
@@ -112,9 +120,10 @@ func TestBadFrames(t *testing.T) {
 		{"too short", binary.BigEndian.AppendUint32(nil, 1), "frame is"},
 		{"cut off", frame(0, hello)[:10], "EOF"},
 		{"unknown packing", frame(9, hello), "packed in way 9"},
-		{"not zstd", frame(1, hello), "frame: "},
-		{"decompression bomb", frame(1, bomb), "frame: "},
+		{"not zstd", frame(1, pull), "frame: "},
+		{"decompression bomb", frame(1, append([]byte{10}, bomb...)), "frame: "},
 		{"unknown number", frame(0, []byte{99, 0x80}), "number 99"},
+		{"number 0", frame(0, []byte{0, 0x80}), "number 0"},
 		{"bytes behind", frame(0, append(hello, 0)), "message 1"},
 		{"another message's body", frame(0, append([]byte{2}, hello[1:]...)), "message 2"},
 	}
@@ -123,14 +132,116 @@ func TestBadFrames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range tests {
-		if _, err := codec.ReadFrame(bytes.NewReader(tt.frame)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := codec.ReadFrame(bytes.NewReader(tt.frame), everything); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
 }
 
+// reader counts the bytes that are asked of it.
+type reader struct {
+	*bytes.Reader
+	read int
+}
+
+func (r *reader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.read += n
+	return n, err
+}
+
+// TestNotReadOn: what must not come now, or is longer than such a message can be, is
+// refused by its first six bytes. Of a packed one no more is unpacked than it may have.
+func TestNotReadOn(t *testing.T) {
+	codec, err := wire.NewCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := make([]byte, 100<<10)
+	half := packed(t, make([]byte, 200<<10)) // more than a pull may have
+	for _, tt := range []struct {
+		name  string
+		frame []byte
+		now   wire.Message
+		want  string
+		most  int // bytes read
+	}{
+		{"not expected", frame(0, append([]byte{10}, long...)), wire.Hello{}, "not expected", 6},
+		{"not expected, packed", frame(1, append([]byte{10}, half...)), wire.Hello{}, "not expected", 6},
+		{"a long hello", frame(0, append([]byte{1}, long...)), wire.Hello{}, "more than 64", 6},
+		{"a long proof", frame(0, append([]byte{2}, long[:64]...)), wire.Proof{}, "more than 64", 6},
+		{"a packed hello", frame(1, append([]byte{1}, packed(t, make([]byte, 40))...)), wire.Hello{}, "never packed", 64},
+		{"a pull that unpacks to too much", frame(1, append([]byte{7}, half...)), wire.Pull{}, "longer than it may be", 1 << 10},
+		{"two in one", frame(1, append(append([]byte{7}, packed(t, long)...), half...)), wire.Pull{}, "frame: ", 1 << 10},
+	} {
+		r := &reader{Reader: bytes.NewReader(tt.frame)}
+		var err error
+		took := allocated(func() { _, err = codec.ReadFrame(r, only(tt.now)) })
+		if err == nil || !strings.Contains(err.Error(), tt.want) || r.read > tt.most || took > 256<<10 {
+			t.Errorf("%s: %d bytes read, %d held: %v, want %q", tt.name, r.read, took, err, tt.want)
+		}
+	}
+}
+
+// TestTwice: what is there twice is refused before a signature is verified. One
+// record two thousand times packs into a few hundred bytes.
+func TestTwice(t *testing.T) {
+	forged := *chain(t, 1)[1]
+	forged.Sig[0] ^= 1
+	id := record.ID{1}
+	for _, m := range []wire.Message{
+		wire.Records{Records: slices.Repeat([]*record.Record{&forged}, 1000)},
+		wire.Show{Vouch: [][]byte{{1}, {2}, {1}}},
+		wire.Pull{Tips: []record.ID{id, {2}, id}}, wire.Probe{IDs: []record.ID{id, id}}, wire.Have{IDs: []record.ID{id, id}},
+		wire.Bundle{Assumes: []record.ID{id, id}},
+	} {
+		if _, err := wire.Decode(wire.Encode(m)); err == nil || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%T: %v, want that it is there twice", m, err)
+		}
+	}
+	other := forged
+	other.Sig[1] ^= 1 // one record, two signatures
+	if _, err := wire.DecodeGossip(wire.EncodeGossip([]*record.Record{&forged, &other})); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("gossip: %v", err)
+	}
+}
+
+// TestLongest: the longest message of each kind fits, and is read back.
+func TestLongest(t *testing.T) {
+	codec, err := wire.NewCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []record.ID
+	for i := range wire.MaxTips {
+		ids = append(ids, sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+	}
+	var vouch [][]byte
+	for i := range wire.MaxVouch {
+		vouch = append(vouch, bytes.Repeat([]byte{byte(i)}, wire.RecordsLen/wire.MaxVouch))
+	}
+	proof := [][]byte{bytes.Repeat([]byte{1}, 2200), bytes.Repeat([]byte{2}, 2200)}
+	why := strings.Repeat("x", wire.MaxReasonLen)
+	for _, m := range []wire.Message{
+		wire.Hello{Version: 1<<64 - 1}, wire.Proof{}, wire.Show{Card: make([]byte, 4096), Vouch: vouch, Agent: why[:wire.MaxAgentLen]},
+		wire.Wait{Reason: why}, wire.Bye{Reason: why, Evidence: proof}, wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
+		wire.End{}, wire.Hint{}, wire.Bundle{Assumes: ids},
+	} {
+		var b bytes.Buffer
+		if _, err := codec.WriteFrame(&b, m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := codec.ReadFrame(&b, only(m)); err != nil || !bytes.Equal(wire.Encode(got), wire.Encode(m)) {
+			t.Errorf("%T: %v", m, err)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
-	ids := make([]record.ID, wire.MaxTips+1)
+	var ids []record.ID
+	for i := range wire.MaxTips + 1 {
+		ids = append(ids, record.ID{byte(i), byte(i >> 8)})
+	}
 	tests := []wire.Message{
 		wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
 		wire.Wait{Reason: strings.Repeat("x", wire.MaxReasonLen+1)}, wire.Bye{Reason: strings.Repeat("x", wire.MaxReasonLen+1)},
@@ -153,7 +264,7 @@ func TestBadRecords(t *testing.T) {
 		want    string
 	}{
 		{"bad signature", [][]byte{rs[0].Encode(), forged.Encode(), rs[2].Encode()}, "bad signature"},
-		{"bad signature first, the good record behind it", [][]byte{forged.Encode(), rs[1].Encode()}, "bad signature"},
+		{"bad signature first, the same record behind it", [][]byte{forged.Encode(), rs[1].Encode()}, "twice"},
 		{"no record", [][]byte{{1, 2, 3}}, "record"},
 		{"hollow", [][]byte{rs[1].Erase().Encode()}, "without its body"},
 	}
@@ -224,13 +335,13 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		f.Add(b.Bytes())
 	}
-	bomb := append([]byte{0, 0, 0, 0, 1}, packed(f, make([]byte, 8<<20))...)
+	bomb := append([]byte{0, 0, 0, 0, 1, 10}, packed(f, make([]byte, 8<<20))...)
 	binary.BigEndian.PutUint32(bomb, uint32(len(bomb)-4))
 	f.Add(bomb)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m wire.Message
 		var err error
-		if took := allocated(func() { m, err = codec.ReadFrame(bytes.NewReader(b)) }); took > 64<<20 {
+		if took := allocated(func() { m, err = codec.ReadFrame(bytes.NewReader(b), everything) }); took > 64<<20 {
 			t.Errorf("a frame of %d bytes takes %d of memory", len(b), took)
 		}
 		if err == nil {
