@@ -19,10 +19,23 @@ const oncesMost = 4096
 // by a node that was killed meanwhile. Wish tells wishes apart: one token cannot
 // mean two of them.
 func Once(ctx context.Context, token, wish [32]byte) context.Context {
-	return context.WithValue(ctx, onceKey{}, once{Token: token, Wish: wish})
+	return context.WithValue(ctx, onceKey{}, &said{token: token, wish: wish})
 }
 
 type onceKey struct{}
+
+// said is a wish that is being done. What it takes may be written in steps, each
+// with a token of its own.
+type said struct {
+	token, wish [32]byte
+	steps       byte
+}
+
+// step returns the token of the next step.
+func (s *said) step() [32]byte {
+	s.steps++
+	return sha256.Sum256(append(s.token[:], s.steps))
+}
 
 // once is a wish, and the records that came of it: so many from the first on.
 type once struct {
@@ -75,10 +88,11 @@ func (all *onces) add(o once) {
 // once writes, unless the wish of the context was done before. Either way it
 // returns the records that came of it.
 func (n *Node) once(ctx context.Context, write func() ([]record.ID, error)) ([]record.ID, error) {
-	o, ok := ctx.Value(onceKey{}).(once)
+	wish, ok := ctx.Value(onceKey{}).(*said)
 	if !ok {
 		return write()
 	}
+	o := once{Token: wish.step(), Wish: wish.wish}
 	if done, ok := n.onces.by[o.Token]; ok {
 		if done.Wish != o.Wish {
 			return nil, invalid("what makes this count once was said with something else before: take another word")
@@ -108,10 +122,10 @@ func (n *Node) came(o once) (ids []record.ID) {
 
 // seed is the secret of an invite code: the same for a wish that is said again.
 func (n *Node) seed(ctx context.Context) [32]byte {
-	o, ok := ctx.Value(onceKey{}).(once)
+	wish, ok := ctx.Value(onceKey{}).(*said)
 	if !ok {
 		return random32()
 	}
 	secret := n.cfg.Home.Secrets().Transport
-	return sha256.Sum256(append(append([]byte("coop/1 once\x00"), secret[:]...), o.Token[:]...))
+	return sha256.Sum256(append(append([]byte("coop/1 once\x00"), secret[:]...), wish.token[:]...))
 }

@@ -26,6 +26,7 @@ func TestOnce(t *testing.T) {
 		{"/v1/listings/import", "title,kind\nBread,offer\nMilk,offer\n"},
 		{"/v1/drafts", `{"title":"Tea","text":"At five"}`},
 		{"/v1/proposals", `{"title":"Tea at five"}`},
+		{"/v1/proposals", `{"title":"Tea at six","text":"Why not","effects":["bylaw:quorum=40"]}`},
 		{"/v1/standing", `{"max":"5"}`},
 		{"/v1/invites", `{"uses":2}`},
 		{"/v1/invites", `{"uses":1,"device":true}`},
@@ -62,6 +63,9 @@ func TestOnce(t *testing.T) {
 	}
 	if l := ask[api.Listings](t, s, "/v1/listings"); len(l.Listings) != 3 {
 		t.Errorf("%d listings were made of 3", len(l.Listings))
+	}
+	if p := ask[api.Proposals](t, s, "/v1/proposals"); len(p.Proposals) != 2 || len(p.Drafts) != 1 {
+		t.Errorf("%d proposals and %d drafts were made, want 2 and 1", len(p.Proposals), len(p.Drafts))
 	}
 	err := say("word0", "/v1/payments", `{"who":"treasury","amount":"2"}`, new(api.Made))
 	if codeOf(t, err) != api.CodeUsage {
