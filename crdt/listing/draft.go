@@ -10,6 +10,7 @@ import (
 
 	"coop/crdt/document"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // Draft is a listing as a person types it.
@@ -159,9 +160,9 @@ func read(typed string, maxLen int, as func(string) (string, error)) (string, er
 
 func readLine(s string) (string, error) { return clean(s), nil }
 
-// readText is for Markdown: lines end in "\n", control characters go.
+// readText is for Markdown: lines end in "\n", what nobody sees goes.
 func readText(s string) (string, error) {
-	return strings.Map(dropControl, strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)), nil
+	return text.Lines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)), nil
 }
 
 func readTitle(s string) (string, error) {

@@ -9,11 +9,10 @@ package listing
 
 import (
 	"slices"
-	"strings"
-	"unicode"
 
 	"coop/crdt/document"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // The names of the schemas.
@@ -144,19 +143,8 @@ func CommentFromValue(id record.ID, v document.Value) Comment {
 	return Comment{ID: id, Owner: v.Owner, About: about, Text: v.Text("text")}
 }
 
-// clean makes one line of s, without control characters, spaces at the ends and
-// more than one space anywhere.
-func clean(s string) string {
-	return strings.Join(strings.Fields(strings.Map(dropControl, s)), " ")
-}
-
-// dropControl is for strings.Map.
-func dropControl(r rune) rune {
-	if unicode.IsControl(r) && !unicode.IsSpace(r) {
-		return -1
-	}
-	return r
-}
+// clean makes one line of s.
+func clean(s string) string { return text.Line(s) }
 
 // distinct returns the tags cleaned, in their order, without empty ones and
 // those that differ from an earlier one in case or accents only.

@@ -61,7 +61,7 @@ func TestFoundingIsChecked(t *testing.T) {
 		"no name":            {f(func(x *member.Founding) { x.Name = "" }), "empty"},
 		"long name":          {f(func(x *member.Founding) { x.Name = text(member.MaxNameLen + 1) }), "65 bytes"},
 		"name with a space":  {f(func(x *member.Founding) { x.Name = " Willow" }), "space"},
-		"name of two lines":  {f(func(x *member.Founding) { x.Name = "Willow\nStreet" }), "line"},
+		"name of two lines":  {f(func(x *member.Founding) { x.Name = "Willow\nStreet" }), "U+000A"},
 		"name with control":  {f(func(x *member.Founding) { x.Name = "Willow\x1bStreet" }), "invisible"},
 		"name turned around": {f(func(x *member.Founding) { x.Name = "Willow\u202eStreet" }), "invisible"},
 		"name with isolate":  {f(func(x *member.Founding) { x.Name = "Willow\u2067Street" }), "invisible"},

@@ -3,9 +3,9 @@ package member
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // MaxOpening is how far from zero an account may begin, in minor units. So the
@@ -87,7 +87,7 @@ func (s *State) Namesake(c Card) (a Awaited, ok bool) {
 		return a, false
 	}
 	for _, a := range s.Awaited.All() {
-		if strings.EqualFold(a.Name, c.Name) {
+		if text.Same(a.Name, c.Name) {
 			return a, true
 		}
 	}

@@ -28,6 +28,7 @@ import (
 
 	"coop/crdt/record"
 	"coop/crdt/table"
+	"coop/crdt/text"
 )
 
 // Limits of what a person can make grow. They are constants of the protocol.
@@ -281,7 +282,7 @@ func (s *State) Forked(d Device) error {
 // Called reports whether somebody in the co-op has this name, in whatever case.
 func (s *State) Called(name string) bool {
 	for _, m := range s.Members.All() {
-		if !m.Gone() && strings.EqualFold(m.Name, name) {
+		if !m.Gone() && text.Same(m.Name, name) {
 			return true
 		}
 	}
@@ -408,20 +409,29 @@ func New() *State {
 
 // checkName holds what a name of a co-op, a person or a device may be.
 func checkName(what, name string) error {
-	if name == "" || strings.TrimSpace(name) != name || strings.ContainsAny(name, "\n\t") {
-		return fmt.Errorf("%s %q is empty, begins or ends with a space, or is more than one line", what, name)
+	if len(name) > MaxNameLen {
+		return fmt.Errorf("%s is %d bytes, more than %d", what, len(name), MaxNameLen)
 	}
-	return checkText(what, name, MaxNameLen)
+	if err := text.CheckName(name); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // checkPerson holds what a name of a person may be besides: commands put names
-// into lists, behind a device or an effect, and know one account that is nobody's.
+// into lists, behind a device or an effect, know one account that is nobody's, and
+// take the beginning of an id as well.
 func checkPerson(what, name string) error {
 	if strings.ContainsAny(name, ",/:") {
 		return fmt.Errorf("%s %q has a comma, a slash or a colon, which commands need between names", what, name)
 	}
-	if strings.EqualFold(name, Treasury) {
-		return fmt.Errorf("%s cannot be %q: so the account of the co-op itself is called", what, name)
+	for _, word := range strings.FieldsFunc(text.Fold(name), func(r rune) bool { return r < 'a' || r > 'z' }) {
+		if word == Treasury {
+			return fmt.Errorf("%s cannot be %q: as %s the account of the co-op itself is known", what, name, Treasury)
+		}
+	}
+	if text.LooksLikeID(name) {
+		return fmt.Errorf("%s %q looks like an id: put a space or a hyphen into it", what, name)
 	}
 	return checkName(what, name)
 }
@@ -455,19 +465,14 @@ func parse[T interface{ check() error }](what string, b []byte) (T, error) {
 	return v, nil
 }
 
-// checkText refuses what is too long, and characters that could make a text
-// show as something other than what was signed: controls but line feed and
-// tab, and those that turn the direction of writing.
-func checkText(what, text string, maxLen int) error {
-	if len(text) > maxLen {
-		return fmt.Errorf("%s is %d bytes, more than %d", what, len(text), maxLen)
+// checkText refuses what is too long, and characters that could make a text show
+// as something other than what was signed.
+func checkText(what, t string, maxLen int) error {
+	if len(t) > maxLen {
+		return fmt.Errorf("%s is %d bytes, more than %d", what, len(t), maxLen)
 	}
-	for _, c := range text {
-		control := c < ' ' && c != '\n' && c != '\t' || c >= 0x7f && c <= 0x9f
-		turning := c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 || c == 0x2028 || c == 0x2029
-		if control || turning {
-			return fmt.Errorf("%s has the invisible character %U", what, c)
-		}
+	if err := text.CheckLines(t); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // The kinds of acts by which a co-op decides.
@@ -71,8 +70,8 @@ func (b *OpenBody) check() error {
 	if err := checkText("the title", b.Title, 1, MaxTitleLen); err != nil {
 		return err
 	}
-	if b.Title != strings.TrimSpace(b.Title) || strings.ContainsFunc(b.Title, unicode.IsControl) {
-		return errors.New("the title begins or ends with a space or has a line break: write it as one line")
+	if err := text.CheckLine(b.Title); err != nil {
+		return fmt.Errorf("the title: %w", err)
 	}
 	if (b.Doc == record.ID{}) != (len(b.Version) == 0) {
 		return errors.New("a proposal names its text and the version of it, or neither")
