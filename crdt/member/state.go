@@ -425,10 +425,9 @@ func checkPerson(what, name string) error {
 	if strings.ContainsAny(name, ",/:") {
 		return fmt.Errorf("%s %q has a comma, a slash or a colon, which commands need between names", what, name)
 	}
-	for _, word := range strings.FieldsFunc(text.Fold(name), func(r rune) bool { return r < 'a' || r > 'z' }) {
-		if word == Treasury {
-			return fmt.Errorf("%s cannot be %q: as %s the account of the co-op itself is known", what, name, Treasury)
-		}
+	words := strings.FieldsFunc(text.Fold(name), func(r rune) bool { return r < 'a' || r > 'z' })
+	if slices.Contains(words, Treasury) {
+		return fmt.Errorf("%s cannot be %q: as %s the account of the co-op itself is known", what, name, Treasury)
 	}
 	if text.LooksLikeID(name) {
 		return fmt.Errorf("%s %q looks like an id: put a space or a hyphen into it", what, name)
