@@ -236,7 +236,7 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 	case proposal.EffectBylaw:
 		return bylawEffect(s, rest)
 	}
-	known := []string{proposal.EffectExpel, proposal.EffectRest, proposal.EffectOffice, proposal.EffectRecover, proposal.EffectCreditLimit, proposal.EffectBudget}
+	known := []string{proposal.EffectExpel, proposal.EffectReadmit, proposal.EffectRest, proposal.EffectOffice, proposal.EffectRecover, proposal.EffectCreditLimit, proposal.EffectBudget}
 	if !slices.Contains(known, kind) {
 		return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
 	}
@@ -245,7 +245,7 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 		return e, err
 	}
 	switch {
-	case (kind == proposal.EffectExpel || kind == proposal.EffectRest) && len(args) == 1:
+	case slices.Contains([]string{proposal.EffectExpel, proposal.EffectReadmit, proposal.EffectRest}, kind) && len(args) == 1:
 		return proposal.Effect{Kind: kind, Member: who.ID}, nil
 	case kind == proposal.EffectOffice && len(args) == 2:
 		office, taken := strings.CutPrefix(args[1], "-")

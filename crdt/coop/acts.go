@@ -122,7 +122,7 @@ func (s *step) people(by member.Member, r *record.Record) error {
 
 // depart settles what somebody who is no longer there leaves behind.
 func (s *step) depart(who record.ID, why string) {
-	s.Ledger.Depart(who, why)
+	s.Ledger.Depart(s.People, who, why)
 	s.execute(s.Proposals.Review(s.People, s.at))
 }
 
@@ -146,6 +146,8 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 		return s.People.SetOffice(e.Member, e.Name, e.On)
 	case proposal.EffectExpel:
 		return s.expel(e.Member)
+	case proposal.EffectReadmit:
+		return s.People.Readmit(e.Member)
 	case proposal.EffectRecover:
 		return s.People.Recover(e.Member, e.Card)
 	case proposal.EffectRest:

@@ -2,9 +2,11 @@ package coop_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"coop/crdt/coop"
+	"coop/crdt/document"
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
@@ -342,6 +344,77 @@ func TestLeave(t *testing.T) {
 	refuse(t, ana.problem(ana.write(member.KindLeave, nil)), "Ana is a teller")
 	cleo.pull(ana, dora)
 	same(cleo, ana.pull(cleo, dora))
+}
+
+// again returns the desk with which somebody comes back by an invite of d's.
+func (d *desk) again(who, computer string) *desk {
+	d.w.t.Helper()
+	d.w.names++
+	invite := key(fmt.Sprint("invite ", d.w.names))
+	d.act(member.KindInvite, member.NewInvite(invite.Public(), 1, 0))
+	c, err := member.NewCard(member.CardTerms{Coop: d.w.id, Name: who, DeviceName: computer}, invite, rootOf(who), key(computer))
+	if err != nil {
+		d.w.t.Fatal(err)
+	}
+	d.act(member.KindAdmit, c.Encode())
+	return d.w.desk(who, computer, d.held)
+}
+
+// TestComeBack: who left with a debt comes back to it, with a new device alone, and
+// without what they could do before. All who hold the same agree on that.
+func TestComeBack(t *testing.T) {
+	w, ana, ben, cleo, dora, _ := village(t)
+	ana.decide([]*desk{ben, cleo}, proposal.Effect{Kind: proposal.EffectCreditLimit, Member: dora.id(), Unit: "hour", Amount: 20000})
+	offer := dora.pull(ana, ben, cleo).offer("bread")
+	debt := dora.pay(ana.id(), 700)
+	ana.pull(dora).act(ledger.KindAccept, answer(debt))
+	poll := ana.open()
+	dora.pull(ana).act(member.KindLeave, nil)
+	minute(ana.pull(dora))
+	later := ana.open(proposal.Effect{Kind: proposal.EffectBylaw, Name: member.Quorum, Amount: 40})
+
+	desk := ana.again("Dora", "Dora's new desk")
+	equal(t, "the new device", ana.standing(desk.device()), standing{true, true, true})
+	equal(t, "the old one", ana.standing(dora.device()), standing{true, false, false})
+	refuse(t, ana.c.WhyNot(dora.device()), "revoked")
+	back, _ := desk.c.People().Author(desk.device())
+	equal(t, "who she is", back.ID, dora.id())
+	equal(t, "what she is", back.Status, member.StatusAssociate)
+	equal(t, "what she owes", ana.balance(dora.id()), -700)
+	refuse(t, desk.pull(ana).problem(desk.write(ledger.KindTransfer, transfer(ben.id(), 1))), "available")
+	for _, id := range []record.ID{poll, later} {
+		if why := desk.problem(desk.write(proposal.KindCast, vote(id, proposal.Yes))); why == "" {
+			t.Error("an associate votes on what was opened before she left")
+		}
+	}
+	equalSlices(t, "who votes no more on the poll", desk.proposal(poll).Gone, []record.ID{dora.id()})
+	ops := []document.Op{document.Put("title", "cake")}
+	edit := desk.write(document.KindEdit, document.Edit{Doc: offer, Ops: ops}.Encode())
+	equal(t, "an edit of her own listing", desk.problem(edit), "")
+	minute(ana.pull(desk))
+	ben.pull(ana)
+	same(ana, ben, w.desk("Ana", "one who folds it all anew", ana.held))
+}
+
+// TestReadmit: who was expelled comes back if it is decided, and then somebody
+// admits them.
+func TestReadmit(t *testing.T) {
+	_, ana, ben, cleo, dora, _ := village(t)
+	readmit := proposal.Effect{Kind: proposal.EffectReadmit, Member: dora.id()}
+	body, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "Back", Rule: proposal.Governance, Effects: []proposal.Effect{readmit}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, ana.problem(ana.write(proposal.KindOpen, body)), "nobody of the co-op")
+	others := []*desk{ben, cleo}
+	ana.decide(others, proposal.Effect{Kind: proposal.EffectExpel, Member: dora.id()})
+	equal(t, "Dora", ana.member(dora).Status, member.StatusExpelled)
+	ana.decide(others, readmit)
+	equal(t, "Dora, readmitted", ana.member(dora).Status, member.StatusLeft)
+	equal(t, "her old device", ana.c.People().Stands(dora.device()), false)
+	ana.again("Dora", "Dora's new desk")
+	equal(t, "Dora, admitted", ana.member(dora).Status, member.StatusAssociate)
+	equal(t, "her old device", ana.c.People().Stands(dora.device()), false)
 }
 
 // peopleOf is who is in the co-op, as bytes.

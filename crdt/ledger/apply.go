@@ -253,16 +253,24 @@ func (a act) answer() error {
 
 // Depart settles what is pending with somebody at the place in the order where
 // they leave or are expelled: payments to them and requests from and to them
-// are declined, for the reason given, and their standing rule ends. Payments
+// are declined, for the reason given, and their standing rule and the limits that
+// decisions gave them end: should they come back, they come without. Payments
 // from them stay: they were signed and reserved in time, so that the payees may
 // still accept them.
-func (s *State) Depart(who record.ID, why string) {
+func (s *State) Depart(people *member.State, who record.ID, why string) {
 	for _, p := range s.Pending(who) {
 		if p.Asked || p.To == who {
 			s.end(p, StatusDeclined, why)
 		}
 	}
 	s.Rules.Delete(who)
+	for _, u := range people.Units {
+		k := AccountKey{Unit: u.Code, Owner: who}
+		if a := s.Account(k); a.OwnLimit {
+			a.OwnLimit, a.Limit = false, 0
+			s.Accounts.Put(k, a)
+		}
+	}
 }
 
 // Pending returns the payments and requests from and to a member that wait for

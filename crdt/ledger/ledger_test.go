@@ -491,9 +491,12 @@ func TestDepart(t *testing.T) {
 	asks := w.must(t, ana, ledger.KindRequest, ledger.RequestBody{From: bo, Unit: "euro", Amount: 1})
 	asked := w.must(t, bo, ledger.KindRequest, ledger.RequestBody{From: ana, Unit: "euro", Amount: 1})
 	w.must(t, ana, ledger.KindRule, ledger.RuleBody{Accepts: []ledger.Accept{{Unit: "euro", Max: 1}}})
+	if err := w.SetLimit(w.people, ana, "euro", 500); err != nil {
+		t.Fatal(err)
+	}
 
 	w.become(ana, member.StatusLeft)
-	w.Depart(ana, "Ana left")
+	w.Depart(w.people, ana, "Ana left")
 	w.CheckZero()
 	for _, id := range []record.ID{to, asks, asked} {
 		w.status(t, id, ledger.StatusDeclined)
@@ -515,6 +518,11 @@ func TestDepart(t *testing.T) {
 	w.must(t, bo, ledger.KindAccept, ledger.AnswerBody{ID: from})
 	w.account(t, bo, 200, 300)
 	w.account(t, ana, -200, 0)
+
+	w.become(ana, member.StatusAssociate)
+	if got := w.Limit(w.people, ledger.AccountKey{Unit: "euro", Owner: ana}); got != 0 {
+		t.Errorf("who came back has the limit %d that was decided before they left", got)
+	}
 }
 
 // A node tries an act out before it signs it, when it has no id yet.

@@ -186,7 +186,7 @@ func (c *crowd) turn(t *rapid.T) {
 		member.StatusMember, member.StatusMember, member.StatusAssociate, member.StatusResting, member.StatusLeft, member.StatusExpelled,
 	}).Draw(t, "status"))
 	if m, _ := c.people.Members.Get(who); m.Gone() {
-		c.Depart(who, "gone")
+		c.Depart(c.people, who, "gone")
 		for _, p := range c.Pending(who) {
 			if p.Asked || p.From != who {
 				t.Fatalf("%+v waits for somebody who is gone", p)

@@ -197,9 +197,27 @@ func (s *State) newcomer(c Card) error {
 		return fmt.Errorf("%s accepted another agreement than this co-op's: ask them to join again with a new code", c.Name)
 	}
 	if m, ok := s.Person(c.Member()); ok {
-		return fmt.Errorf("%s was admitted before, as %s", c.Name, m.Name)
+		if err := s.mayReturn(m, c); err != nil {
+			return err
+		}
 	}
 	return s.free(c.Device)
+}
+
+// mayReturn says why somebody whom the co-op knows cannot be admitted with a card.
+// Who was expelled comes back no easier than they went.
+func (s *State) mayReturn(m Member, c Card) error {
+	switch {
+	case s.Lenient:
+		return nil // there they never left
+	case m.Status == StatusExpelled:
+		return fmt.Errorf("%s was expelled: they can come back if the co-op decides to readmit them, and not before", m.Name)
+	case m.Status != StatusLeft:
+		return fmt.Errorf("%s was admitted before, as %s", c.Name, m.Name)
+	case m.Root != c.Root:
+		return fmt.Errorf("%s has had a new root key since: to come back, join with the 24 words of that one", m.Name)
+	}
+	return nil
 }
 
 // free says why a device cannot become somebody's.
@@ -258,9 +276,30 @@ func (s *State) admit(by Member, r *record.Record) error {
 	s.Invites.Put(c.Invite, i)
 	id := c.Member()
 	s.Waiting.Delete(id)
-	s.Persons.Put(id, id)
-	s.addDevice(Member{ID: id, Name: c.Name, Status: s.arrive(id), Root: c.Root, SponsoredBy: by.ID, Admitted: r.ID}, c.Device, c.DeviceName)
+	m, back := s.Person(id)
+	if back {
+		m = s.back(m)
+	} else {
+		s.Persons.Put(id, id)
+		m = Member{ID: id, Status: s.arrive(id), Root: c.Root}
+	}
+	m.Name, m.SponsoredBy, m.Admitted, m.Since = c.Name, by.ID, r.ID, r.Time
+	s.addDevice(m, c.Device, c.DeviceName)
 	return nil
+}
+
+// back returns who left as who comes back: as an associate, like anybody who comes,
+// and without the devices of before, which may be in any hands by now.
+func (s *State) back(m Member) Member {
+	for _, k := range m.Devices {
+		d, _ := s.Devices.Get(k)
+		s.revoke(d)
+	}
+	if !s.Lenient {
+		m.Status = StatusAssociate
+	}
+	m.Devices = nil
+	return m
 }
 
 // addDevice stores a person with one more device, which must be free.

@@ -257,7 +257,7 @@ func TestLeave(t *testing.T) {
 	refuse(t, w.act(deviceOf("Chi"), member.KindIntroduce, w.card("Dee", "i").Encode()), "Chi has left", "new invite")
 	refuse(t, w.act(key("phone"), member.KindDeviceAdd, w.deviceCard("Chi", "phone").Encode()), "Chi has left")
 	w.must(w.act(deviceOf("Ana"), member.KindInvite, invite("i", 1)))
-	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, w.card("Chi", "i").Encode()), "admitted before")
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, w.card("Chi", "i").Encode()), "added before", "new device key")
 	w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
 	removals := w.Removals
 	w.must(w.act(deviceOf("Bo"), member.KindLeave, nil))
@@ -266,6 +266,88 @@ func TestLeave(t *testing.T) {
 	}
 	if got := w.Voters(); !slices.Equal(got, []record.ID{w.id("Ana")}) {
 		t.Errorf("got %d voters, want Ana alone", len(got))
+	}
+}
+
+// cardWith is the join card of somebody who has this root key, for a new device.
+func (w *world) cardWith(root *record.Private, name, device, invite string) []byte {
+	w.t.Helper()
+	c, err := member.NewCard(w.cardTerms(name), key(invite), root, key(device))
+	w.must(err)
+	return c.Encode()
+}
+
+// Who left comes back to the same account, as an associate, by an invite and with
+// the same root key; the devices they had stay out.
+func TestComeBack(t *testing.T) {
+	w := found(t, "Ana", "Bo", "Chi", "Dee")
+	w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
+	w.must(w.Expel(w.id("Dee")))
+	w.addDevice("Bo", "tablet")
+	w.must(w.act(deviceOf("Ana"), member.KindInvite, invite("i", 2)))
+	back := w.cardWith(rootOf("Bo"), "Bob", "bo's new laptop", "i")
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, back), "admitted before")
+	w.must(w.act(deviceOf("Bo"), member.KindLeave, nil))
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, w.cardWith(rootOf("Bo"), "Bo", "tablet", "i")), "added before")
+
+	r := w.record(deviceOf("Ana"), member.KindAdmit, back)
+	w.must(w.Advance(r.ID, r.Device, r.Seq))
+	w.must(w.Apply(w.get("Ana"), r))
+	bo := w.get("Bo")
+	if bo.Name != "Bob" || bo.Status != member.StatusAssociate || bo.Offices != nil || bo.SponsoredBy != w.id("Ana") || bo.Admitted != r.ID || bo.Since != r.Time {
+		t.Errorf("got %+v", bo)
+	}
+	if !slices.Equal(bo.Devices, []record.Key{key("bo's new laptop").Public()}) {
+		t.Errorf("%d devices", len(bo.Devices))
+	}
+	if i, _ := w.Invites.Get(key("i").Public()); i.Used != 1 {
+		t.Errorf("the invite was used %d times", i.Used)
+	}
+	for _, old := range []*record.Private{deviceOf("Bo"), key("tablet")} {
+		refuse(t, w.act(old, member.KindLeave, nil), "revoked")
+	}
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, back), "admitted before")
+	w.addDevice("Bo", "bo's new phone")
+
+	// Who was expelled needs a decision first, and then an invite as well.
+	dee := w.cardWith(rootOf("Dee"), "Dee", "dee's new laptop", "i")
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, dee), "Dee was expelled", "decides")
+	refuse(t, w.act(deviceOf("Ana"), member.KindIntroduce, dee), "Dee was expelled")
+	refuse(t, w.Readmit(w.id("Chi")), "Chi was not expelled")
+	w.must(w.Readmit(w.id("Dee")))
+	refuse(t, w.act(deviceOf("Dee"), member.KindLeave, nil), "has left")
+	w.must(w.act(deviceOf("Ana"), member.KindAdmit, dee))
+	refuse(t, w.act(deviceOf("Dee"), member.KindLeave, nil), "revoked")
+}
+
+// Who was recovered comes back with the root of the recovery, and not with the
+// lost one.
+func TestComeBackAfterRecovery(t *testing.T) {
+	w := found(t, "Ana", "Bo")
+	w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
+	c, err := member.NewRecoveryCard(recoveryTerms(w, "Bo"), key("new root"), key("new laptop"))
+	w.must(err)
+	w.must(w.Recover(w.id("Bo"), c.Encode()))
+	w.must(w.act(key("new laptop"), member.KindLeave, nil))
+	w.must(w.act(deviceOf("Ana"), member.KindInvite, invite("i", 1)))
+	refuse(t, w.act(deviceOf("Ana"), member.KindAdmit, w.cardWith(rootOf("Bo"), "Bo", "thief's", "i")), "new root key")
+	w.must(w.act(deviceOf("Ana"), member.KindAdmit, w.cardWith(key("new root"), "Bo", "newer laptop", "i")))
+	if bo := w.get("Bo"); bo.Status != member.StatusAssociate || bo.Root != key("new root").Public() {
+		t.Errorf("got %+v", bo)
+	}
+}
+
+// Without removals nobody left: a card that brings somebody back adds their device,
+// and takes nothing from them.
+func TestComeBackLenient(t *testing.T) {
+	w := found(t, "Ana", "Bo")
+	w.Lenient = true
+	w.must(w.act(deviceOf("Bo"), member.KindInvite, invite("i", 1)))
+	w.must(w.act(deviceOf("Ana"), member.KindAdmit, w.cardWith(rootOf("Bo"), "Bo", "new laptop", "i")))
+	for _, d := range []*record.Private{deviceOf("Bo"), key("new laptop")} {
+		if m, err := w.Author(d.Public()); err != nil || !m.Holds(member.Sponsor) || m.Status != member.StatusMember {
+			t.Errorf("got %+v, %v", m, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +52,18 @@ func (s *State) Expel(id record.ID) error {
 		}
 	}
 	s.remove(m, StatusExpelled)
+	return nil
+}
+
+// Readmit lets somebody who was expelled come back as who left does: with an
+// invite, in their own time.
+func (s *State) Readmit(id record.ID) error {
+	m, ok := s.Members.Get(id)
+	if !ok || m.Status != StatusExpelled {
+		return fmt.Errorf("%s was not expelled, so there is nothing to take back", cmp.Or(m.Name, id.Short()))
+	}
+	m.Status = StatusLeft
+	s.Members.Put(id, m)
 	return nil
 }
 

@@ -177,7 +177,7 @@ func Found(r *record.Record) (*State, error) {
 	for _, p := range f.Founders {
 		id := MemberID(r.ID, p.Root)
 		s.Persons.Put(id, id)
-		s.addDevice(Member{ID: id, Name: p.Name, Status: StatusMember, Offices: Offices(), Root: p.Root, Admitted: r.ID}, p.Device, p.DeviceName)
+		s.addDevice(Member{ID: id, Name: p.Name, Status: StatusMember, Offices: Offices(), Root: p.Root, Admitted: r.ID, Since: r.Time}, p.Device, p.DeviceName)
 		s.Tellers = append(s.Tellers, p.Device)
 	}
 	s.expect(f.Opening)

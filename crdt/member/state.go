@@ -77,7 +77,8 @@ type Member struct {
 	Root        record.Key   // the current one
 	Devices     []record.Key // all they ever had, since they were recovered, in the order in which they came; must not be changed
 	SponsoredBy record.ID    // zero for founders
-	Admitted    record.ID    // the record that admitted them
+	Admitted    record.ID    // the record that admitted them, last if they came back
+	Since       int64        // unix milliseconds, by the clock of who signed that: for people, no rule reads it
 }
 
 // Holds reports whether the member holds an office.

@@ -114,6 +114,8 @@ func (s *State) cast(by member.Member, r *record.Record) ([]Proposal, error) {
 		return nil, fmt.Errorf("%s was not among those who may vote when the proposal was opened", by.Name)
 	case by.Gone():
 		return nil, fmt.Errorf("%s is no longer in the co-op", by.Name)
+	case by.Status == member.StatusAssociate:
+		return nil, fmt.Errorf("%s left since the proposal was opened, and came back as an associate", by.Name)
 	case p.Status == StatusWithdrawn:
 		return nil, errors.New("its author has withdrawn the proposal")
 	case len(ballot.Votes) >= MaxVotes:
@@ -189,7 +191,8 @@ func (s *State) Review(people *member.State, at record.ID) (passed []Proposal) {
 func (s *State) gone(people *member.State, p Proposal) (gone []record.ID) {
 	for _, voter := range p.Voters {
 		m, _ := people.Members.Get(voter)
-		if _, voted := s.Voted(p.ID, voter); m.Gone() && !voted {
+		here := !m.Gone() && m.Status != member.StatusAssociate // who came back votes on what is opened from then on
+		if _, voted := s.Voted(p.ID, voter); !here && !voted {
 			gone = append(gone, voter)
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	EffectMembers     = "members"      // Members, who are associates, become members
 	EffectOffice      = "office"       // Member holds the office Name from now on, or if not On no longer
 	EffectExpel       = "expel"        // Member is put out
+	EffectReadmit     = "readmit"      // Member, who was expelled, may come back as who left does
 	EffectRecover     = "recover"      // Member, who lost their keys, goes on with those of Card
 	EffectRest        = "rest"         // Member, silent for long, is out of electorates until they act again
 	EffectCreditLimit = "credit-limit" // the account of Member may go Amount of Unit below zero
@@ -58,7 +59,7 @@ func natureOf(kind string) (nature, bool) {
 		return nature{Governance, func(e Effect) Effect { return Effect{Members: e.Members} }, checkMembers}, true
 	case EffectOffice:
 		return nature{Governance, func(e Effect) Effect { return Effect{Member: e.Member, Name: e.Name, On: e.On} }, checkOffice}, true
-	case EffectExpel:
+	case EffectExpel, EffectReadmit:
 		return nature{Governance, member, fine}, true
 	case EffectRecover:
 		return nature{Governance, func(e Effect) Effect { return Effect{Member: e.Member, Card: e.Card} }, checkCard}, true
@@ -198,7 +199,7 @@ func (e Effect) checkIn(people *member.State) error {
 		named = []record.ID{e.Member}
 	}
 	for _, id := range named {
-		if m, ok := people.Members.Get(id); !ok || m.Gone() {
+		if m, ok := people.Members.Get(id); !ok || m.Gone() != (e.Kind == EffectReadmit) {
 			return fmt.Errorf("nobody of the co-op has the id %s", id.Short())
 		}
 	}

@@ -398,6 +398,8 @@ func (v shown) effect(e proposal.Effect) string {
 		return who + " is " + e.Name + " no longer"
 	case proposal.EffectExpel:
 		return "expels " + who
+	case proposal.EffectReadmit:
+		return "lets " + who + " come back, if somebody admits them"
 	case proposal.EffectRecover:
 		return "gives " + who + " new keys, " + cardText(e.Card)
 	case proposal.EffectRest:
