@@ -31,6 +31,7 @@ const Effects = `members:NAME,NAME          associates become members
 office:NAME,OFFICE         gives the office of sponsor, treasurer or moderator
 office:NAME,-OFFICE        takes it
 expel:NAME                 puts somebody out
+readmit:NAME               lets somebody who was expelled come back, with an invite
 rest:NAME                  sets a silent member resting
 recover:NAME,CARD          new keys for somebody who lost theirs (CARD: see coop member waiting)
 credit-limit:NAME,AMOUNT UNIT

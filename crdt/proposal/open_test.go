@@ -209,7 +209,7 @@ func TestElectorateIsFrozenAndSeen(t *testing.T) {
 	if got, want := w.get(id).Voters, []record.ID{who(0), who(1), who(2), who(3), who(4), who(5)}; !slices.Equal(got, want) {
 		t.Errorf("voters: got %v, want %v", got, want)
 	}
-	w.setStatus(5, member.StatusAssociate)
+	w.setStatus(5, member.StatusResting)
 	wants(t, w.vote(5, id, proposal.Yes), "") // what matters is who they were
 	old := w.get(id)
 	next := w.open(0, proposal.Governance)
