@@ -2,7 +2,7 @@
 // and what a text may hold that shows on one line.
 //
 // Names decide who is paid, so all nodes must judge them alike: the tables are
-// frozen at one version of Unicode (tables.go, which gen.go writes). Normal form C
+// frozen at one version of Unicode (tables.go, made by tables_test.go). Normal form C
 // is taken from a library whose tables grow, and yet is frozen: Unicode keeps the
 // normal form of text that has only characters it had assigned, and names have no
 // others.
@@ -18,7 +18,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-//go:generate go run gen.go
+//go:generate go test -run TestTablesAreOfTheirVersion -write
 
 // UnicodeVersion is the version by which names are judged.
 const UnicodeVersion = "15.0.0"
