@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"coop/crdt/coop"
-	"coop/crdt/document"
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
@@ -201,21 +200,23 @@ func (n *Node) CloseProposal(ctx context.Context, typed string) (record.ID, erro
 	})
 }
 
-// TextOf returns the exact text a proposal was opened with.
-func (n *Node) TextOf(ctx context.Context, p proposal.Proposal) (text string, err error) {
+// TextOf returns the exact text a proposal was opened with, or why that cannot be
+// read: no rule keeps a member from opening one with a text that is not there.
+func (n *Node) TextOf(ctx context.Context, p proposal.Proposal) (text string, unread, err error) {
+	err = n.ask(ctx, func() { text, unread = TextIn(n.coop, p) })
+	return text, unread, err
+}
+
+// TextIn is TextOf for a co-op without a node.
+func TextIn(c *coop.Coop, p proposal.Proposal) (text string, unread error) {
 	if p.Doc == (record.ID{}) {
 		return "", nil
 	}
-	asked := n.ask(ctx, func() {
-		var v document.Value
-		if v, err = n.coop.Library().ValueAt(p.Doc, p.Version); err == nil {
-			text = v.Text("text")
-		}
-	})
-	if asked != nil {
-		return "", asked
+	v, err := c.Library().ValueAt(p.Doc, p.Version)
+	if err != nil {
+		return "", err
 	}
-	return text, err
+	return v.Text("text"), nil
 }
 
 // effect reads one effect as a person types it.

@@ -166,6 +166,10 @@ func findAbout(s *coop.State, typed string) (record.ID, error) {
 func (n *Node) Export(ctx context.Context, typed string) (id record.ID, file []byte, err error) {
 	asked := n.ask(ctx, func() {
 		if id, err = findDocument(n.coop.State(), typed); err == nil {
+			if n.coop.Library().Version(id) == nil {
+				err = &NotFound{"the text that this proposal names is not here: it may come with the next sync, or its author named none"}
+				return
+			}
 			file, err = n.coop.Library().Save(id)
 		}
 	})

@@ -548,13 +548,13 @@ func TestDecide(t *testing.T) {
 	if p.Status != "passed" || p.Failed[0]+p.Failed[1] != "" {
 		t.Errorf("got %s, %v", p.Status, p.Failed)
 	}
-	if text, err := ana.TextOf(t.Context(), p); text != "It rains." || err != nil {
-		t.Errorf("text: got %q, %v", text, err)
+	if text, unread, err := ana.TextOf(t.Context(), p); text != "It rains." || unread != nil || err != nil {
+		t.Errorf("text: got %q, %v, %v", text, unread, err)
 	}
 	must[record.ID](t)(bo.EditText(t.Context(), id.String(), func(s string) string { return s + " And snows." }))
 	nodetest.AwaitSame(all...)
-	if text, err := ana.TextOf(t.Context(), p); text != "It rains." || err != nil {
-		t.Errorf("text after an edit: got %q, %v", text, err)
+	if text, unread, err := ana.TextOf(t.Context(), p); text != "It rains." || unread != nil || err != nil {
+		t.Errorf("text after an edit: got %q, %v, %v", text, unread, err)
 	}
 	_, err = bo.PayInstalment(t.Context(), id.String(), 0, "", "")
 	refuse(t, err, "refused", "Bo is no treasurer")

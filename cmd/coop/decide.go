@@ -151,6 +151,9 @@ func (t *terminal) proposal(p api.Proposal) {
 	}
 	t.fields("careful", unseats(p))
 	t.text(p.Text)
+	if p.TextUnread != "" {
+		fmt.Fprintf(t.out, "! Its text cannot be shown (%s): ask its author before you vote\n", p.TextUnread)
+	}
 	fmt.Fprintln(t.out, "\nVotes are named and stay visible to all members for ever.")
 	for _, v := range p.Votes {
 		counts := map[bool]string{true: " (late)"}[v.Late]

@@ -1,6 +1,10 @@
 package main
 
-import "bytes"
+import (
+	"bytes"
+	"context"
+	"strings"
+)
 
 // For the tests of the program as a whole.
 var (
@@ -14,4 +18,17 @@ func Said(text string) (note, failed string) {
 	(&terminal{err: &a}).note("  %s", text)
 	(&terminal{err: &b}).fail(&pendingError{text})
 	return a.String(), b.String()
+}
+
+// Execute runs one command on a home, in this process, and returns what it printed.
+func Execute(home string, args ...string) (out, errs string, status int) {
+	var o, e bytes.Buffer
+	t := newTerminal(strings.NewReader(""), &o, &e, func(name string) string {
+		if name == "COOP_HOME" {
+			return home
+		}
+		return ""
+	})
+	status = execute(context.Background(), t, args)
+	return o.String(), e.String(), status
 }

@@ -105,11 +105,7 @@ func latest(h *history.History) time.Time {
 
 func (v shown) audited(c *coop.Coop, p proposal.Proposal) *Proposal {
 	out := v.proposal(p)
-	if p.Doc != (record.ID{}) {
-		if text, err := c.Library().ValueAt(p.Doc, p.Version); err == nil {
-			out.Text = text.Text("text")
-		}
-	}
+	out.fillText(node.TextIn(c, p))
 	v.fillVotes(&out, p)
 	return &out
 }

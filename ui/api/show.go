@@ -323,9 +323,11 @@ func (s *Server) proposal(r *http.Request) (any, error) {
 		return nil, err
 	}
 	out := v.proposal(p)
-	if out.Text, err = s.node.TextOf(r.Context(), p); err != nil {
+	text, unread, err := s.node.TextOf(r.Context(), p)
+	if err != nil {
 		return nil, err
 	}
+	out.fillText(text, unread)
 	v.fillVotes(&out, p)
 	if out.Comments, err = v.comments(p.ID); err != nil {
 		return nil, err
@@ -334,6 +336,13 @@ func (s *Server) proposal(r *http.Request) (any, error) {
 		V int `json:"v"`
 		Proposal
 	}{Version, out}, nil
+}
+
+func (p *Proposal) fillText(text string, unread error) {
+	p.Text = text
+	if unread != nil {
+		p.TextUnread = unread.Error()
+	}
 }
 
 func (v shown) proposal(p proposal.Proposal) Proposal {

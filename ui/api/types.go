@@ -166,6 +166,7 @@ type (
 		ID         record.ID  `json:"id"`
 		Title      string     `json:"title"`
 		Text       string     `json:"text,omitempty"`
+		TextUnread string     `json:"text_unread,omitempty"` // why its text cannot be shown
 		TextID     string     `json:"text_id,omitempty"`
 		Rule       string     `json:"rule"`
 		Status     string     `json:"status"`
