@@ -86,7 +86,7 @@ func (s *Store) DeleteCache(name string) error {
 	return explain(s.dir, err)
 }
 
-func (s *Store) cachePath(name string) string { return filepath.Join(s.dir, "cache", name) }
+func (s *Store) cachePath(name string) string { return filepath.Join(s.dir, cacheDir, name) }
 
 // cacheSum is never zero: a power cut may leave zeros.
 func cacheSum(value []byte) uint32 {

@@ -27,6 +27,7 @@ const (
 	recordsDir  = "records"
 	countFile   = "count"
 	openingDir  = "opening"
+	cacheDir    = "cache"
 	asideFormat = "aside-20060102-150405.000"
 )
 
@@ -46,6 +47,9 @@ func (s *Store) Room() error { return s.room(beginRoomBytes) }
 
 // room refuses when the disk has less than need bytes left for this user.
 func (s *Store) room(need uint64) error {
+	if s.fixed != nil {
+		return s.fixed
+	}
 	var disk syscall.Statfs_t
 	if s.dir == "" || syscall.Statfs(s.dir, &disk) != nil {
 		return nil
@@ -63,8 +67,11 @@ func (s *Store) takeLock() error {
 		return explain(s.dir, err)
 	}
 	if !ok {
-		pid, _ := os.ReadFile(filepath.Join(s.dir, recordsDir, "LOCK")) // Badger's
-		return fmt.Errorf("%w: process %s has %s open; stop it with: coop down", ErrLocked, bytes.TrimSpace(pid), s.dir)
+		by := "another process"
+		if pid, _ := os.ReadFile(filepath.Join(s.dir, recordsDir, "LOCK")); len(bytes.TrimSpace(pid)) > 0 { // Badger's
+			by = "process " + string(bytes.TrimSpace(pid))
+		}
+		return fmt.Errorf("%w: %s has %s open; stop it with: coop down", ErrLocked, by, s.dir)
 	}
 	return nil
 }
@@ -224,7 +231,7 @@ func (s *Store) note() {
 
 func damaged(dir, what string) error {
 	return fmt.Errorf("%w: %s: %s. Nothing was deleted. Check the disk, then move the folder %s away: "+
-		"the next start fetches the records from other members, or import a backup", ErrDamaged, dir, what, dir)
+		"`coop up` then fetches the records from other members' computers. Nobody else has them yet? Then put the whole folder back from a backup", ErrDamaged, dir, what, dir)
 }
 
 // explain adds to an error of the system what to do about it; anything else
@@ -238,7 +245,9 @@ func explain(dir string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case is(syscall.EACCES, syscall.EPERM, syscall.EROFS):
+	case is(syscall.EROFS):
+		return fmt.Errorf("%w: %s cannot be written; have the disk mounted for writing, or look whether it is failing, and try again: %w", ErrReadOnly, dir, err)
+	case is(syscall.EACCES, syscall.EPERM):
 		return fmt.Errorf("%w on %s: give it to yourself with chown, or choose another home: %w", fs.ErrPermission, dir, err)
 	case is(syscall.ENOSPC, syscall.EDQUOT):
 		return fmt.Errorf("%w: make room for %s and try again: %w", ErrFull, dir, err)

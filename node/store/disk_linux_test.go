@@ -106,3 +106,69 @@ func TestStageFull(t *testing.T) {
 	}
 	appendAll(t, s, numberedUpTo(100), 10)
 }
+
+// TestFixed reads a store on a disk that is full, and on one that is read-only, in the
+// state that a closed store leaves and in that of a killed process.
+func TestFixed(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=96m"); err != nil {
+		t.Skipf("no disk of our own here: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	live := open(t, filepath.Join(t.TempDir(), "live"))
+	appendAll(t, live, numberedUpTo(150), 50)
+	if err := live.PutCache("fold", []byte("folded")); err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{"killed", "closed"} {
+		if state == "closed" {
+			live.Close()
+		}
+		copyTree(t, live.Dir(), filepath.Join(dir, state))
+	}
+	ballast := filepath.Join(dir, "ballast")
+	for _, disk := range []struct {
+		what string
+		make func() error
+		want error
+	}{
+		{"full", func() error { return os.WriteFile(ballast, make([]byte, 70<<20), 0o600) }, store.ErrFull},
+		{"read-only", func() error {
+			return errors.Join(os.Remove(ballast), syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+		}, store.ErrReadOnly},
+	} {
+		if err := disk.make(); err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range []string{"killed", "closed"} {
+			path := filepath.Join(dir, state)
+			_, why := store.Open(path)
+			if !errors.Is(why, disk.want) || errors.Is(why, store.ErrDamaged) {
+				t.Fatalf("%s, %s: Open says %v, want %v", state, disk.what, why, disk.want)
+			}
+			s, err := store.OpenFixed(path, why)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", state, disk.what, err)
+			}
+			if err := check(s); err != nil || s.Count() != 150 || string(s.Cache("fold")) != "folded" {
+				t.Errorf("%s, %s: %d records, cache %q, %v", state, disk.what, s.Count(), s.Cache("fold"), err)
+			}
+			_, staged := s.Stage()
+			for what, err := range map[string]error{"Append": s.Append(numberedUpTo(1)), "SetSmall": s.SetSmall("x", nil), "PutCache": s.PutCache("x", nil), "Stage": staged, "Room": s.Room(), "Fixed": s.Fixed()} {
+				if !errors.Is(err, disk.want) {
+					t.Errorf("%s, %s: %s says %v", state, disk.what, what, err)
+				}
+			}
+			if _, err := store.OpenFixed(path, why); !strings.Contains(err.Error(), store.ErrLocked.Error()) {
+				t.Errorf("%s, %s: opened twice: %v", state, disk.what, err)
+			}
+			copied := s.Dir()
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(copied); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s, %s: the copy is still there: %v", state, disk.what, err)
+			}
+		}
+	}
+}

@@ -70,9 +70,10 @@ const (
 // What can be wrong with a store. The text of an error that wraps one of these
 // says what to do.
 var (
-	ErrLocked  = errors.New("store is in use")
-	ErrDamaged = errors.New("store is damaged")
-	ErrFull    = errors.New("disk is full")
+	ErrLocked   = errors.New("store is in use")
+	ErrDamaged  = errors.New("store is damaged")
+	ErrFull     = errors.New("disk is full")
+	ErrReadOnly = errors.New("disk is read-only")
 )
 
 // Store is the open store of one co-op. One goroutine appends; any number read.
@@ -83,13 +84,17 @@ type Store struct {
 	noted *os.File // the count file
 	count atomic.Int64
 
+	fixed    error  // why nothing can be written at all: see OpenFixed
+	original *Store // what this is a copy of; nil: nothing
+
 	mu     sync.Mutex
 	broken error // why nothing can be appended any more; guarded by mu
 }
 
 // Open opens the store in dir, or makes an empty one. Errors wrap ErrLocked
-// when another process has it open, ErrFull, fs.ErrPermission, or ErrDamaged
-// when acknowledged records are missing.
+// when another process has it open, ErrFull, ErrReadOnly, fs.ErrPermission, or
+// ErrDamaged when acknowledged records are missing. After ErrFull and ErrReadOnly
+// OpenFixed can still read it.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, recordsDir), 0o700); err != nil {
 		return nil, explain(dir, err)
@@ -173,7 +178,7 @@ func (s *Store) Close() (err error) {
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Unlock())
 	}
-	return err
+	return errors.Join(err, s.closeCopy())
 }
 
 // Count returns how many records there are: positions are 0 to Count()-1.

@@ -195,3 +195,26 @@ func TestLocked(t *testing.T) {
 	s.Close()
 	open(t, dir).Close()
 }
+
+// TestAppendBroken: after a write that failed nothing is appended, for what of it is
+// on the disk is not known, until the store is opened again.
+func TestAppendBroken(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	appendAll(t, s, numberedUpTo(10), 5)
+	large := *numbered(10)
+	large.Body = make([]byte, 3<<20) // more than any record has: Badger refuses it
+	if err := s.Append([]*record.Record{&large}); err == nil {
+		t.Fatal("Badger takes a value of 3 MiB")
+	}
+	if err := s.Append(numberedUpTo(11)[10:]); err == nil || !strings.Contains(err.Error(), "until it is opened again") {
+		t.Errorf("after a write that failed Append says %v", err)
+	}
+	s.Close()
+	s = open(t, dir)
+	defer s.Close()
+	appendAll(t, s, numberedUpTo(11)[10:], 1)
+	if s.Count() != 11 {
+		t.Errorf("opened again it holds %d records, want 11", s.Count())
+	}
+}
