@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,10 +126,13 @@ func TestSocket(t *testing.T) {
 		t.Errorf("a path that is too long: got %v", err)
 	}
 	// What a killed node leaves behind is in nobody's way.
-	left := filepath.Join(t.TempDir(), "s")
-	if err := os.WriteFile(left, nil, 0o644); err != nil {
+	left := filepath.Join(filepath.Dir(s.socket), "s")
+	dead, err := net.Listen("unix", left)
+	if err != nil {
 		t.Fatal(err)
 	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false)
+	dead.Close()
 	l, err := api.Listen(left)
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +140,78 @@ func TestSocket(t *testing.T) {
 	l.Close()
 	if err := api.Dial(left).Get(t.Context(), "/v1/status", new(api.Status)); codeOf(t, err) != api.CodeUnavailable {
 		t.Errorf("nobody listens: got %v", err)
+	}
+	// What is no socket stays, and nobody listens where others could come in.
+	if err := os.WriteFile(left, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Listen(left); codeOf(t, err) != api.CodeFailed || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("a file in its place: got %v", err)
+	}
+	if b, err := os.ReadFile(left); string(b) != "precious" {
+		t.Errorf("the file holds %q, %v", b, err)
+	}
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.Mkdir(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Listen(filepath.Join(open, "s")); codeOf(t, err) != api.CodeFailed || !strings.Contains(err.Error(), "chmod 700") {
+		t.Errorf("a folder that others can open: got %v", err)
+	}
+}
+
+// TestStopped: a node whose process is stopped accepts connections and answers
+// nothing; whoever asks is told so within seconds, also who follows it.
+func TestStopped(t *testing.T) {
+	socket := filepath.Join(filepath.Dir(serve(t, nodetest.Found(t, nodetest.NewStreet(), "Ana")).socket), "stopped")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := api.Dial(socket)
+	for what, ask := range map[string]func() error{
+		"a call": func() error { return c.Get(ctx, "/v1/status", new(api.Status)) },
+		"the log": func() error {
+			return c.Follow(ctx, 0, func(api.LogEntry) error { return nil })
+		},
+	} {
+		if err := ask(); codeOf(t, err) != api.CodeUnavailable || !strings.Contains(err.Error(), "stopped") {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+}
+
+// TestLongCall: a call that takes longer than a node has to say that it runs is
+// answered all the same.
+func TestLongCall(t *testing.T) {
+	dir, err := os.MkdirTemp("", "coop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := api.Listen(filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := http.NewServeMux()
+	slow.HandleFunc("GET /v1/alive", func(http.ResponseWriter, *http.Request) {})
+	slow.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(7 * time.Second)
+		w.Write([]byte(`{"v":1,"member":"Ana"}`))
+	})
+	server := &http.Server{Handler: slow}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	defer func() {
+		server.Close()
+		<-done
+	}()
+	var s api.Status
+	if err := api.Dial(filepath.Join(dir, "s")).Get(t.Context(), "/v1/status", &s); err != nil || s.Member != "Ana" {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }
 

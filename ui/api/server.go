@@ -21,6 +21,9 @@ import (
 // smaller.
 const bodyMost = 16 << 20
 
+// alivePath answers as soon as the process of the node runs.
+const alivePath = "/v1/alive"
+
 // Server answers for a node.
 type Server struct {
 	node *node.Node
@@ -32,6 +35,7 @@ type Server struct {
 func New(n *node.Node, down func()) http.Handler {
 	s := &Server{n, down}
 	m := http.NewServeMux()
+	m.HandleFunc("GET "+alivePath, func(http.ResponseWriter, *http.Request) {}) // the node is not asked: its process runs
 	m.Handle("GET /v1/status", get(s.status))
 	m.Handle("GET /v1/peers", get(s.peers))
 	m.Handle("GET /v1/trouble", get(s.troubles))
