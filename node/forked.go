@@ -6,18 +6,17 @@ import (
 
 	"coop/crdt/coop"
 	"coop/crdt/record"
+	"coop/node/keys"
 )
 
-// forkName is where the store keeps the proof that this device signed two records
-// in one slot: a peer that closed the door for that showed it. The two may never
-// come here as records, for nobody gives a forked device any; what it signs has no
-// effect all the same, so it signs nothing more.
-const forkName = "fork"
-
-// keepFork keeps the proof. The replica has checked it.
+// keepFork keeps the proof that this device signed two records in one slot: a peer
+// that closed the door for that showed it, and the replica has checked it. The two may
+// never come here as records, for nobody gives a forked device any; what it signs has
+// no effect all the same, so it signs nothing more.
 func (n *Node) keepFork(proof [2]*record.Record) {
 	n.fork, n.unsigned = proof[:], nil
-	if err := n.cfg.Store.SetSmall(forkName, record.Marshal([][]byte{proof[0].Encode(), proof[1].Encode()})); err != nil {
+	err := n.cfg.Home.Keep(func(k *keys.Kept) { k.Fork = [][]byte{proof[0].Encode(), proof[1].Encode()} })
+	if err != nil {
 		n.cfg.Log.Warn("the proof that this device forked was not kept", "error", err)
 	}
 	n.say(n.forked().Error())
@@ -25,15 +24,7 @@ func (n *Node) keepFork(proof [2]*record.Record) {
 
 // readFork reads the proof, if there is one.
 func (n *Node) readFork() error {
-	b, err := n.cfg.Store.Small(forkName)
-	if err != nil || b == nil {
-		return err
-	}
-	var encoded [][]byte
-	if err := record.Unmarshal(b, &encoded); err != nil {
-		return err
-	}
-	for _, b := range encoded {
+	for _, b := range n.cfg.Home.Secrets().Kept.Fork {
 		r, err := record.Decode(b)
 		if err != nil {
 			return err

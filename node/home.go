@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node/keys"
-	"coop/node/store"
 	"coop/sync/replica"
 )
 
@@ -63,7 +61,7 @@ func found(home *keys.Home, append func(*record.Record) error, terms member.Foun
 	if err != nil {
 		return "", err
 	}
-	secrets := keys.Secrets{Coop: r.ID, Device: device.Seed(), Transport: random32(), Network: random32(), Words: phrase.String()}
+	secrets := keys.Secrets{Coop: r.ID, Device: device.Seed(), Transport: random32(), Network: random32(), Words: phrase.String(), Kept: keys.Kept{Joined: true}}
 	if err := home.Create(secrets); err != nil {
 		return "", err
 	}
@@ -112,35 +110,60 @@ func deviceName(name string) string {
 // replicaConfig says who this node is.
 func (n *Node) replicaConfig() (replica.Config, error) {
 	home := n.cfg.Home
-	key := home.Device()
+	key, secrets := home.Device(), home.Secrets()
 	c := replica.Config{
-		Coop: n.coop, Key: key, Forked: n.fork != nil, Device: key.Public(), Transport: n.cfg.Transport, Secret: home.Secrets().Network,
-		Card: home.Secrets().Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
+		Coop: n.coop, CoopID: secrets.Coop, Key: key, Forked: n.fork != nil, Device: key.Public(), Transport: n.cfg.Transport, Secret: secrets.Network,
+		Card: secrets.Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
 		Load:  func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
-	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(home.Secrets().Coop, n.cfg.Transport))
-	invite, err := invited(home, n.cfg.Store)
-	if n.joined = invite == nil; !n.joined {
+	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(secrets.Coop, n.cfg.Transport))
+	invite, err := invited(home)
+	switch {
+	case err != nil:
+		return c, err
+	case invite != nil:
 		own, notOwn := member.ParseDeviceCard(c.Card)
 		c.Joined = func(held *coop.Coop) bool {
 			return holds(held, *invite) && (held.Stands(key.Public()) || notOwn == nil && held.MayAdd(own))
 		}
+	case !n.reaches(secrets.Kept.Anchors):
+		c.Joined = func(held *coop.Coop) bool { return n.refilled(held, secrets.Kept.Anchors) }
 	}
-	return c, err
+	n.joined = c.Joined == nil
+	return c, nil
+}
+
+// reaches reports whether what is held goes as far as the anchors that the home
+// keeps. If it does not the store was lost or put back: this node shows and serves
+// no more than a newcomer until its peers have brought what is missing.
+func (n *Node) reaches(anchors []record.ID) bool {
+	if n.coop.History().Len() == 0 {
+		return false
+	}
+	if len(anchors) == 0 {
+		return true
+	}
+	_, held := n.coop.History().Find(anchors[len(anchors)-1])
+	return held
+}
+
+// refilled reports whether a co-op is the one that this node was in, as far as it
+// had come then: somebody could show another past by the keys of former tellers.
+func (n *Node) refilled(held *coop.Coop, anchors []record.ID) bool {
+	if held.History().Len() == 0 || len(anchors) == 0 {
+		return held.History().Len() > 0
+	}
+	return holds(held, member.Invite{Leader: anchors[len(anchors)-1], Anchors: anchorsHash(anchors)})
 }
 
 // invited returns the invite of a newcomer; nil of a home that has joined, or
 // whose person founded.
-func invited(home *keys.Home, s *store.Store) (*member.Invite, error) {
-	code := home.Secrets().Invite
-	if code == "" {
+func invited(home *keys.Home) (*member.Invite, error) {
+	if home.Secrets().Kept.Joined {
 		return nil, nil
 	}
-	if joined, err := s.Small(joinedName); joined != nil || err != nil {
-		return nil, err
-	}
-	invite, err := member.ParseInvite(code)
+	invite, err := member.ParseInvite(home.Secrets().Invite)
 	if err != nil {
 		return nil, fmt.Errorf("the invite this home was made with: %w", err)
 	}
@@ -270,160 +293,6 @@ func (n *Node) KnownAddrs() []string {
 	return addrs
 }
 
-// checkMarker compares what this device last signed with what the store holds.
-// If there may be more, nothing is signed until peers have told all they know:
-// to sign again in a slot that was used would look like a lie.
-func (n *Node) checkMarker() error {
-	if n.fork != nil {
-		return nil // nothing is ever signed
-	}
-	if b, err := n.cfg.Store.Small(copiedName); len(b) > 0 || err != nil {
-		n.copied()
-		return err
-	}
-	verdict := n.cfg.Home.CheckMarker(func(id record.ID) bool {
-		_, held := n.coop.History().Find(id)
-		return held
-	})
-	switch verdict {
-	case keys.MarkerOK:
-		// A power cut may have taken the last marks and left what they were of.
-		if err := n.markTip(); err != nil {
-			n.cfg.Log.Warn("marker", "error", err)
-		}
-		return nil
-	case keys.MarkerBehind:
-		n.distrust(
-			"this home is older than what this computer last signed: it was put back from a backup. Nothing is signed here until another computer of the co-op has brought what is missing",
-			"leave `coop up` running where such a computer can be reached; if what is missing is on no other computer: "+trustIt,
-		)
-	case keys.MarkerMoved:
-		n.distrust(
-			"this home was copied, or put back, or is on another computer. Nothing is signed here until another computer of the co-op was asked for what this device signed; if both copies are used, the device is lost to both",
-			"leave `coop up` running where such a computer can be reached; if there is none, and no other copy of this home will ever be used: "+trustIt,
-		)
-	}
-	n.lastSeq = n.ownSeq()
-	if m, ok := n.cfg.Home.Marked(); ok {
-		n.lastSeq = max(n.lastSeq, m.Seq)
-	}
-	return nil
-}
-
-// Unsure says why this device does not sign although its key is there.
-type Unsure struct {
-	why  string
-	Hint string // what can be done: to trust the home at once is right only where nobody else has more that it signed
-}
-
-func (e *Unsure) Error() string { return e.why }
-
-// trustIt is the command by which a person says that a home is whole.
-const trustIt = "coop device trust --yes"
-
-// ownSeq returns the seq of the last record of this device that is held.
-func (n *Node) ownSeq() (seq uint64) {
-	for _, tip := range n.coop.History().TipsOf(n.cfg.Home.Device().Public()) {
-		seq = max(seq, n.coop.History().At(tip).Seq)
-	}
-	return seq
-}
-
-// TrustHome lets this device sign although its marker speaks against it: the
-// person knows that there is no other copy of this home, and that this device
-// signed nothing that is not in it.
-func (n *Node) TrustHome(ctx context.Context) error {
-	return n.do(ctx, func() error {
-		if err := n.forked(); err != nil {
-			return err
-		}
-		if n.unsigned == nil {
-			return nil
-		}
-		// The marker may be ahead of what is here; it counts from here on.
-		if err := errors.Join(n.cfg.Home.Unmark(), n.cfg.Store.SetSmall(copiedName, nil)); err != nil {
-			return err
-		}
-		return n.signAgain()
-	})
-}
-
-// signAgain lets a device sign whose own records are all here.
-func (n *Node) signAgain() error {
-	if n.unsigned == nil {
-		return nil
-	}
-	if err := n.markTip(); err != nil {
-		return err
-	}
-	n.unsigned = nil
-	n.replica.Unlock(n.cfg.Home.Device())
-	n.say("this computer signs again")
-	return nil
-}
-
-// markTip notes the last of this device's records that is held.
-func (n *Node) markTip() error {
-	tips := n.coop.History().TipsOf(n.cfg.Home.Device().Public())
-	if len(tips) != 1 {
-		return nil
-	}
-	at := n.coop.History().At(tips[0])
-	return n.cfg.Home.Mark(at.Seq, at.ID)
-}
-
-// mark notes the own records that are now durable.
-func (n *Node) mark(stored []*record.Record) {
-	own := n.cfg.Home.Device().Public()
-	for _, r := range stored {
-		if r.Device != own || n.unsigned != nil {
-			continue
-		}
-		if err := n.cfg.Home.Mark(r.Seq, r.ID); err != nil {
-			n.cfg.Log.Warn("marker", "error", err)
-		}
-	}
-}
-
-// pulled lets a device sign again once a peer has told all it knows, if that
-// brought what was missing and nothing beyond. If it did, another copy of this
-// home has signed since, and may do so again.
-func (n *Node) pulled() {
-	seq := n.ownSeq()
-	if n.unsigned == nil || seq < n.lastSeq {
-		return
-	}
-	var err error
-	if seq > n.lastSeq {
-		n.copied()
-		err = n.cfg.Store.SetSmall(copiedName, []byte{1})
-	} else {
-		err = n.signAgain()
-	}
-	if err != nil {
-		n.cfg.Log.Warn("marker", "error", err)
-	}
-}
-
-// copiedName is where the store keeps that another copy of this home has signed,
-// until the person says that it never will again.
-const copiedName = "copied"
-
-func (n *Node) copied() {
-	n.lastSeq = math.MaxUint64
-	n.distrust(
-		"another copy of this home has signed since: use that one, or join from an empty home as another computer and revoke this one",
-		"if that was this home before it was put back, and no other copy of it will ever be used: "+trustIt,
-	)
-}
-
-// distrust has this device sign nothing, and says why and what can be done.
-func (n *Node) distrust(why, hint string) {
-	n.unsigned = &Unsure{why, hint}
-	n.say(why)
-	n.replica.Unlock(nil)
-}
-
 // HasWords reports whether the root key is on this computer.
 func (n *Node) HasWords() bool { return n.cfg.Home.Secrets().Words != "" }
 
@@ -453,6 +322,8 @@ func (n *Node) event(e replica.Event) {
 		n.atDoor(door{Waits: e.Text})
 	case replica.EventForked:
 		n.keepFork(e.Proof)
+	case replica.EventCopied:
+		n.copied()
 	case replica.EventTooNew:
 		n.say("a peer runs a newer version of coop: " + e.Text)
 	case replica.EventDropped:

@@ -106,7 +106,7 @@ func ownCard(invite member.Invite, in JoinAs, key *record.Private) (card []byte,
 // stay: should somebody have admitted them by the first code after all, it is the
 // same person who comes, and no words are lost.
 func JoinAgain(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error {
-	before, err := invited(home, s)
+	before, err := invited(home)
 	if err != nil {
 		return err
 	}

@@ -86,9 +86,9 @@ type Node struct {
 	broken    error            // the store failed: nothing more is taken or written
 	begun     bool             // the next commit has something to finish
 	snapshot  int              // records the cached fold covers
-	stored    []record.ID      // anchors in the store
-	joined    bool             // it founded, or the store says that it joined
-	unsigned  *Unsure          // the marker says that this device may have signed more than is held; nil: it does not
+	stored    []record.ID      // anchors that the home keeps
+	joined    bool             // it was in its co-op, and holds what it held then
+	unsigned  *Unsure          // this device may have signed more than is held; nil: nothing says so
 	lastSeq   uint64           // while unsigned: up to which seq this home knows that it signed
 	fork      []*record.Record // the proof that this device signed two records in one slot, hollow; nil: there is none
 	cards     map[record.Key]Card
@@ -127,6 +127,9 @@ func Open(cfg Config) (*Node, error) {
 	if err := n.readOnces(); err != nil {
 		return nil, err
 	}
+	if err := n.checkCoop(); err != nil {
+		return nil, err
+	}
 	rc, err := n.replicaConfig()
 	if err != nil {
 		return nil, err
@@ -140,6 +143,14 @@ func Open(cfg Config) (*Node, error) {
 	}
 	go n.loop()
 	return n, nil
+}
+
+// checkCoop says that the records are those of another co-op than the secrets.
+func (n *Node) checkCoop() error {
+	if h := n.coop.History(); h.Len() > 0 && h.Coop() != n.cfg.Home.Secrets().Coop {
+		return errors.New("the records of this home and its file secrets are of two different co-ops: put back the one or the other. Nothing was changed")
+	}
+	return nil
 }
 
 // load returns a record the node holds. One that cannot be read any more stops
@@ -175,55 +186,32 @@ func (n *Node) restore() error {
 			return admit(r)
 		})
 	}
-	anchors, err := n.anchors()
-	if err != nil {
-		return err
-	}
-	n.coop, n.snapshot, err = coop.Restore(n.load, n.cfg.Store.Cache(foldCache), anchors, graph)
-	if err != nil {
+	n.stored = n.cfg.Home.Secrets().Kept.Anchors
+	var err error
+	if n.coop, n.snapshot, err = coop.Restore(n.load, n.cfg.Store.Cache(foldCache), n.stored, graph); err != nil {
 		return fmt.Errorf("the records in this home cannot be read: %w", err)
 	}
 	return nil
 }
 
 const (
-	foldCache   = "fold"
-	anchorsName = "anchors"
-	joinedName  = "joined"
+	foldCache = "fold"
 )
 
-// anchors returns the stored anchors of the minutes.
-func (n *Node) anchors() (anchors []record.ID, err error) {
-	b, err := n.cfg.Store.Small(anchorsName)
-	if err == nil && b != nil {
-		err = record.Unmarshal(b, &anchors)
-	}
-	n.stored = anchors
-	return anchors, err
-}
-
-// storeAnchors keeps the anchors of epochs that the minutes reached: with them
-// no later fold decides those anew.
-func (n *Node) storeAnchors() error {
-	if n.coop.History().Len() == 0 {
+// keep has the home know what it must know without the store: that this node has
+// joined, for should what its invite names ever be taken back it is a member's node
+// all the same; and the anchors of epochs that the minutes reached, with which no
+// later fold decides those anew. A node that is not in keeps what it knew before.
+func (n *Node) keep() error {
+	if !n.replica.Joined() || n.coop.History().Len() == 0 {
 		return nil
 	}
 	anchors := n.coop.Minutes().Anchors()
-	if slices.Equal(anchors, n.stored) {
+	if n.joined && slices.Equal(anchors, n.stored) {
 		return nil
 	}
-	n.stored = anchors
-	return n.cfg.Store.SetSmall(anchorsName, record.Marshal(anchors))
-}
-
-// storeJoined keeps that this node has joined. Should what its invite names ever
-// be taken back, it is a member's node all the same.
-func (n *Node) storeJoined() error {
-	if n.joined || !n.replica.Joined() {
-		return nil
-	}
-	n.joined = true
-	return n.cfg.Store.SetSmall(joinedName, []byte{1})
+	n.joined, n.stored = true, anchors
+	return n.cfg.Home.Keep(func(k *keys.Kept) { k.Joined, k.Anchors = true, anchors })
 }
 
 // Close stops the loop after what was begun is durable, and saves the fold.
@@ -251,8 +239,12 @@ func (n *Node) loop() {
 			n.saveFold()
 			return
 		}
+		n.looked()
 		n.commit()
 		wait := n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now())
+		if left, waits := n.looksFor(); waits {
+			wait = min(wait, left)
+		}
 		if n.writable() != nil {
 			wait = max(wait, retryAfter) // what is due cannot be done, and would be due again at once
 		}
@@ -345,7 +337,7 @@ func (n *Node) commit() {
 		}
 	}
 	if err == nil {
-		if err = errors.Join(n.storeAnchors(), n.storeJoined()); err != nil {
+		if err = n.keep(); err != nil {
 			n.fail(err)
 			err = n.broken
 		}
@@ -408,7 +400,7 @@ func batches(groups [][]*record.Record) [][]*record.Record {
 // saveFold caches the fold, so that the next start need not repeat it.
 func (n *Node) saveFold() {
 	held := n.coop.History().Len()
-	if held == 0 || held == n.snapshot || n.broken != nil {
+	if held == 0 || held == n.snapshot || n.writable() != nil {
 		return
 	}
 	if err := n.cfg.Store.PutCache(foldCache, n.coop.Snapshot()); err != nil {

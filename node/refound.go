@@ -36,7 +36,7 @@ func ReadOld(home *keys.Home, s *store.Store) (*Old, error) {
 		if err := n.restore(); err != nil {
 			return err
 		}
-		invite, err := invited(home, s)
+		invite, err := invited(home)
 		if err != nil {
 			return err
 		}

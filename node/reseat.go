@@ -10,14 +10,12 @@ import (
 	"coop/crdt/coop"
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/node/keys"
 )
 
 // reseatMagic is the first line of the file that members pass around until
 // enough of them have signed a re-seating.
 const reseatMagic = "coop/1 reseat\n"
-
-// signedReseat is under what name the store keeps what this node signed last.
-const signedReseat = "reseat"
 
 // reachable reports whether as many tellers can be reached from here as it takes
 // to put an act into the minutes.
@@ -151,10 +149,7 @@ func (n *Node) signReseat(a author, r member.Reseat, again bool) (member.Reseat,
 	if err != nil {
 		return r, err
 	}
-	b, err := n.cfg.Store.Small(signedReseat)
-	if err != nil {
-		return r, err
-	}
+	b := n.cfg.Home.Secrets().Kept.Reseat
 	before, err := member.ParseReseat(b)
 	if b != nil && err != nil {
 		return r, fmt.Errorf("what this computer signed before cannot be read: %w", err)
@@ -165,7 +160,7 @@ func (n *Node) signReseat(a author, r member.Reseat, again bool) (member.Reseat,
 	}
 	terms := r
 	terms.Sigs = nil
-	if err := n.cfg.Store.SetSmall(signedReseat, terms.Encode()); err != nil {
+	if err := n.cfg.Home.Keep(func(k *keys.Kept) { k.Reseat = terms.Encode() }); err != nil {
 		return r, err
 	}
 	return r.Signed(a.coop.History().Coop(), a.me.ID, key), nil

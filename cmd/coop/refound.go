@@ -26,11 +26,11 @@ func fromFlag(c *cobra.Command, from *string, does string) {
 }
 
 // readOld reads the co-op of another home of this computer.
-func (t *terminal) readOld(dir string) (*node.Old, error) {
+func (t *terminal) readOld(ctx context.Context, dir string) (*node.Old, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, &api.Error{Code: api.CodeNotFound, Message: "there is no home " + dir, Hint: "name the folder of the old co-op, which `coop up` prints behind \"ready\""}
 	}
-	home, err := keys.Open(dir)
+	home, err := openInTurn(ctx, dir)
 	if errors.Is(err, keys.ErrLocked) {
 		return nil, hintedError{err, "the node of the old co-op must not run meanwhile: coop --home " + dir + " down"}
 	}
@@ -41,7 +41,7 @@ func (t *terminal) readOld(dir string) (*node.Old, error) {
 	if home.Empty() {
 		return nil, &api.Error{Code: api.CodeNotFound, Message: "there is no co-op in " + dir}
 	}
-	s, err := store.Open(home.StoreDir())
+	s, err := t.openStore(home, store.OpenFixed)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 	if len(in.Units) > 0 {
 		return usage("the units of the old co-op stay: say --from without --unit")
 	}
-	old, err := t.readOld(from)
+	old, err := t.readOld(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 	if err != nil {
 		return err
 	}
-	err = t.begin(func(home *keys.Home, s *store.Store) (string, error) {
+	err = t.begin(ctx, func(home *keys.Home, s *store.Store) (string, error) {
 		return "", node.Refound(home, func(r *record.Record) error { return s.Append([]*record.Record{r}) }, old, in, words, t.now())
 	}, func(home *keys.Home) string { return home.Secrets().Coop.String() }, "the co-op is founded anew; your 24 words stay the same")
 	if err != nil {
@@ -104,14 +104,14 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 
 // enter fills the home of a newcomer with keys and a card, or gives one that waits
 // another code. Who comes from an old co-op keeps name and words.
-func (t *terminal) enter(in node.JoinAs, old *node.Old) (err error) {
+func (t *terminal) enter(ctx context.Context, in node.JoinAs, old *node.Old) (err error) {
 	if old != nil {
 		in.As = cmp.Or(in.As, old.Me.Name)
 		if in.Kept, err = t.keptWords(old); err != nil {
 			return err
 		}
 	}
-	return t.begin(func(home *keys.Home, s *store.Store) (string, error) {
+	return t.begin(ctx, func(home *keys.Home, s *store.Store) (string, error) {
 		if home.Empty() {
 			return node.Join(home, in, t.now())
 		}
@@ -132,7 +132,7 @@ func (t *terminal) bring(ctx context.Context, old *node.Old) (out api.Made, err 
 }
 
 func (t *terminal) importFrom(ctx context.Context, from string) error {
-	old, err := t.readOld(from)
+	old, err := t.readOld(ctx, from)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,23 @@ const waitMax = 30 * time.Second
 // TestMain makes of this test binary the program as well: "coop" in a script is
 // a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"coop": func() { os.Exit(coop.Run()) }})
+	testscript.Main(inRunDir{m}, map[string]func(){"coop": func() { os.Exit(coop.Run()) }})
+}
+
+// inRunDir has the homes of these tests keep in a folder of their own what must not
+// outlive the machine's run.
+type inRunDir struct{ testscript.TestingM }
+
+func (m inRunDir) Run() int {
+	dir, err := os.MkdirTemp("", "run")
+	if err == nil {
+		err = os.Setenv("XDG_RUNTIME_DIR", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	return m.TestingM.Run()
 }
 
 // TestScripts plays testdata/script. Beside testscript's own, scripts have these
@@ -52,6 +68,7 @@ func TestScripts(t *testing.T) {
 		WorkdirRoot: shortDir(t),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("COOP_HOME", filepath.Join(e.WorkDir, "ana"))
+			e.Setenv("XDG_RUNTIME_DIR", os.Getenv("XDG_RUNTIME_DIR"))
 			e.Setenv("LONG", strings.Repeat("x", 201))
 			return nil
 		},

@@ -42,12 +42,13 @@ func (t *terminal) homeDir() (string, error) {
 	return filepath.Join(data, "coop", "default"), nil
 }
 
-// running reports whether a node of this home answers on its socket.
+// running reports whether a node of this home listens on its socket.
 func (t *terminal) running() bool {
 	dir, err := t.homeDir()
-	if err != nil {
-		return false
-	}
+	return err == nil && runs(dir)
+}
+
+func runs(dir string) bool {
 	c, err := net.Dial("unix", keys.Socket(dir))
 	if err == nil {
 		c.Close()
@@ -56,34 +57,57 @@ func (t *terminal) running() bool {
 }
 
 // connect returns a client of the node of this home: of the one that runs, or
-// of one in this process, without a network, until done is called.
+// of one in this process, without a network, until done is called. One on a disk that
+// cannot be written only reads.
 func (t *terminal) connect(ctx context.Context) (client *api.Client, done func(), err error) {
 	dir, err := t.homeDir()
 	if err != nil {
 		return nil, nil, err
 	}
+	var p parts
+	up := false
+	err = inTurn(ctx, dir, func() (err error) {
+		if up = runs(dir); !up {
+			p, err = t.openParts(dir, store.OpenFixed)
+		}
+		return err
+	})
+	switch {
+	case up || errors.Is(err, keys.ErrLocked) && runs(dir): // it came meanwhile
+		return api.Dial(keys.Socket(dir)), func() {}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return api.Direct(api.New(p.node, func() {})), p.close, nil
+}
+
+// lockMax is how long a command waits for others that have the home open, each for
+// a moment, or for a node that is just starting.
+const lockMax = 20 * time.Second
+
+func openInTurn(ctx context.Context, dir string) (home *keys.Home, err error) {
+	err = inTurn(ctx, dir, func() error {
+		home, err = keys.Open(dir)
+		return err
+	})
+	return home, err
+}
+
+// inTurn opens a home that another command may have open for a moment. It does not
+// wait for a node that runs.
+func inTurn(ctx context.Context, dir string, open func() error) error {
 	for end := time.Now().Add(lockMax); ; {
-		if t.running() {
-			return api.Dial(keys.Socket(dir)), func() {}, nil
-		}
-		p, err := t.openParts(dir)
-		if err == nil {
-			return api.Direct(api.New(p.node, func() {})), p.close, nil
-		}
-		if !errors.Is(err, keys.ErrLocked) || time.Now().After(end) {
-			return nil, nil, err
+		err := open()
+		if !errors.Is(err, keys.ErrLocked) || runs(dir) || time.Now().After(end) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
-
-// lockMax is how long a command waits for another that has the home open, or
-// for a node that is just starting.
-const lockMax = 3 * time.Second
 
 func (t *terminal) get(ctx context.Context, path string, out any) error {
 	client, done, err := t.connect(ctx)
@@ -137,8 +161,9 @@ func (p parts) close() {
 	p.home.Close()
 }
 
-// openParts opens a home that has a co-op.
-func (t *terminal) openParts(dir string) (p parts, err error) {
+// openParts opens a home that has a co-op. A store whose disk cannot be written is
+// opened by fixed.
+func (t *terminal) openParts(dir string, fixed func(dir string, why error) (*store.Store, error)) (p parts, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return p, noCoop(dir)
 	}
@@ -148,12 +173,13 @@ func (t *terminal) openParts(dir string) (p parts, err error) {
 	defer func() {
 		if err != nil {
 			p.close()
+			p = parts{}
 		}
 	}()
 	if p.home.Empty() {
-		return p, noCoop(dir)
+		return p, withoutCoop(dir, p.home)
 	}
-	if p.store, err = store.Open(p.home.StoreDir()); err != nil {
+	if p.store, err = t.openStore(p.home, fixed); err != nil {
 		return p, err
 	}
 	transport, err := p2p.Transport(p.home.Secrets().Transport)
@@ -166,6 +192,36 @@ func (t *terminal) openParts(dir string) (p parts, err error) {
 	}
 	p.node, err = node.Open(cfg)
 	return p, err
+}
+
+func (t *terminal) openStore(home *keys.Home, fixed func(dir string, why error) (*store.Store, error)) (*store.Store, error) {
+	s, err := store.Open(home.StoreDir())
+	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
+		if s, err = fixed(home.StoreDir(), err); err == nil {
+			t.note("! this home is only read: %v", s.Fixed())
+		}
+	}
+	return s, err
+}
+
+// notFixed is for a node that runs: it could take nothing from anybody.
+func notFixed(_ string, why error) (*store.Store, error) { return nil, why }
+
+// withoutCoop says why an empty home has no co-op: there never was one, or its
+// secrets are lost.
+func withoutCoop(dir string, home *keys.Home) error {
+	if _, err := os.Stat(home.StoreDir()); err != nil {
+		return noCoop(dir)
+	}
+	s, err := store.Open(home.StoreDir())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if s.Count() > 0 {
+		return keys.Missing(dir)
+	}
+	return noCoop(dir)
 }
 
 func noCoop(dir string) error {
@@ -209,7 +265,7 @@ coop --home new found --from OLD-HOME --yes`,
 			if in.Name == "" || in.As == "" {
 				return usage("say how the co-op is called, with --name, and you, with --as")
 			}
-			return t.begin(func(home *keys.Home, s *store.Store) (string, error) {
+			return t.begin(c.Context(), func(home *keys.Home, s *store.Store) (string, error) {
 				return node.Found(home, func(r *record.Record) error { return s.Append([]*record.Record{r}) }, in, t.now())
 			}, func(home *keys.Home) string { return home.Secrets().Coop.String() },
 				in.Name+" is founded", "coop up", "in another terminal: coop invite")
@@ -228,12 +284,12 @@ coop --home new found --from OLD-HOME --yes`,
 
 // begin fills a home that is empty, or never got into its co-op, and shows the 24
 // words, once.
-func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err error), id func(*keys.Home) string, did string, next ...string) error {
+func (t *terminal) begin(ctx context.Context, fill func(*keys.Home, *store.Store) (words string, err error), id func(*keys.Home) string, did string, next ...string) error {
 	dir, err := t.homeDir()
 	if err != nil {
 		return err
 	}
-	home, err := keys.Open(dir)
+	home, err := openInTurn(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -243,6 +299,9 @@ func (t *terminal) begin(fill func(*keys.Home, *store.Store) (words string, err 
 		return err
 	}
 	defer s.Close()
+	if home.Empty() && s.Count() > 0 {
+		return keys.Missing(dir)
+	}
 	words, err := fill(home, s)
 	if errors.Is(err, keys.ErrExists) {
 		return hintedError{fmt.Errorf("%w: %s", keys.ErrExists, dir), "use another --home for another co-op"}
@@ -365,7 +424,7 @@ func joinCmd(t *terminal) *cobra.Command {
 			}
 			var old *node.Old
 			if from != "" {
-				if old, err = t.readOld(from); err != nil {
+				if old, err = t.readOld(c.Context(), from); err != nil {
 					return err
 				}
 			}
@@ -377,7 +436,7 @@ func joinCmd(t *terminal) *cobra.Command {
 				if in.Kept, err = t.wordsFrom(oldWords); err != nil {
 					return err
 				}
-				if err := t.enter(in, old); err != nil {
+				if err := t.enter(c.Context(), in, old); err != nil {
 					return err
 				}
 			}
@@ -465,7 +524,11 @@ type served struct {
 
 // serve runs a node and calls during while it runs.
 func (t *terminal) serve(ctx context.Context, dir string, f network, during func(*served) error) error {
-	p, err := t.openParts(dir)
+	var p parts
+	err := inTurn(ctx, dir, func() (err error) {
+		p, err = t.openParts(dir, notFixed)
+		return err
+	})
 	if err != nil {
 		return err
 	}

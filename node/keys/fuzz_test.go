@@ -35,8 +35,13 @@ func FuzzMarker(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
-		put(t, dir, "marker", b)
 		h := open(t, dir)
+		if err := h.Create(secrets()); err != nil {
+			t.Fatal(err)
+		}
+		h.Close()
+		put(t, dir, "marker", b)
+		h = open(t, dir)
 		m, ok := h.Marked()
 		if ok && !bytes.Contains(b, m.ID[:]) {
 			t.Errorf("%x names %s", b, m.ID)
@@ -63,7 +68,8 @@ func FuzzSecrets(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add([]byte("{}"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		b := sealed(text)
 		dir := t.TempDir()
 		put(t, dir, "secrets", b)
 		h, err := keys.Open(dir)
@@ -87,7 +93,7 @@ func FuzzPeers(f *testing.F) {
 	f.Add(strings.Repeat("a ", 3000), bytes.Repeat([]byte("b\n"), 3000))
 	f.Fuzz(func(t *testing.T, addr string, before []byte) {
 		dir := t.TempDir()
-		put(t, dir, "peers", before)
+		put(t, dir, "peers", sealed(before))
 		h := open(t, dir)
 		if err := h.RememberPeer([]string{addr, addr}); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,10 @@
 //	peers     addresses of peers, to find them again
 //	store/    the records, see package store
 //	node.sock the node's local interface, while it runs
+//
+// With what stands beside store/, a store that is lost is filled again by the other
+// members' nodes. Each of these files has a checksum. A home is its user's alone:
+// see closeFolder. What the marker says is also kept outside the home, see witness.
 package keys
 
 import (
@@ -18,13 +22,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
@@ -38,7 +43,9 @@ var (
 	ErrLocked  = errors.New("this home is in use")
 	ErrExists  = errors.New("this home has a co-op already")
 	ErrExposed = errors.New("others on this computer can read the secrets")
-	ErrDamaged = errors.New("the secrets are damaged")
+	ErrForeign = errors.New("this home is not yours alone")
+	ErrDamaged = errors.New("the file secrets is damaged")
+	ErrMissing = errors.New("the file secrets is missing")
 )
 
 const (
@@ -80,6 +87,17 @@ type Secrets struct {
 	Card          []byte         `json:"card"`      // the join card that goes with it
 	DeviceInvites []DeviceInvite `json:"device_invites"`
 	Port          int            `json:"port"` // chosen once, so that firewalls can be told
+	Kept          Kept           `json:"kept"`
+}
+
+// Kept is what a node must still know should its store be lost, or put back from
+// a backup: it is no secret, but is kept like one.
+type Kept struct {
+	Joined  bool        `json:"joined"`  // the node was in its co-op
+	Anchors []record.ID `json:"anchors"` // of the minutes, as they were last known
+	Copied  bool        `json:"copied"`  // another copy of this home has signed
+	Reseat  []byte      `json:"reseat"`  // the terms of the re-seating this node signed, encoded; nil: none
+	Fork    [][]byte    `json:"fork"`    // the two records, encoded, that prove that this device forked; nil: there is no such proof
 }
 
 // String keeps the words out of logs.
@@ -102,19 +120,23 @@ type Home struct {
 	device  *record.Private // of the secrets; guarded by mu
 	empty   bool            // likewise
 
-	marker *os.File // nil until it is needed
-	place  [32]byte // of the open marker
-	marked *Marker  // what is in it, nil if unknown
+	marker  *os.File // nil until it is needed
+	place   [32]byte // of the open marker
+	marked  *Marker  // what is in it, nil if unknown
+	witness *witness // nil until it is needed
 }
 
 // Open opens the home in dir, which it makes if it is not there. Errors wrap
-// ErrLocked while another program has it open, ErrExposed and ErrDamaged. An
-// empty home is no error: see Empty.
+// ErrLocked while another program has it open, ErrForeign, ErrExposed, ErrDamaged
+// and ErrMissing. An empty home is no error: see Empty.
 func Open(dir string) (*Home, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("home %s cannot be made: %w", dir, err)
 	}
-	h := &Home{dir: dir, lock: flock.New(filepath.Join(dir, lockFile))}
+	if err := closeFolder(dir); err != nil {
+		return nil, err
+	}
+	h := &Home{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))}
 	ok, err := h.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("home %s cannot be locked: %w", dir, err)
@@ -122,8 +144,7 @@ func Open(dir string) (*Home, error) {
 	if !ok {
 		return nil, h.lockedBy()
 	}
-	// Who holds the lock is told to whoever does not get it; nothing depends on it.
-	_ = os.WriteFile(h.path(lockFile), []byte(strconv.Itoa(os.Getpid())), 0o600)
+	h.sayWho()
 	if err := h.read(); err != nil {
 		h.Close()
 		return nil, err
@@ -131,9 +152,22 @@ func Open(dir string) (*Home, error) {
 	return h, nil
 }
 
+// sayWho tells whoever does not get the lock who holds it; nothing depends on it.
+// What stands there is written over, not cut off first: who reads meanwhile finds a
+// number.
+func (h *Home) sayWho() {
+	if f, err := openOwn(h.path(lockFile), os.O_WRONLY); err == nil {
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%-10d\n", os.Getpid()), 0)
+		f.Close()
+	}
+}
+
 func (h *Home) lockedBy() error {
-	pid, _ := os.ReadFile(h.path(lockFile))
-	return fmt.Errorf("%w by process %s: a node runs on %s already; stop it with `coop down`, or use another --home", ErrLocked, bytes.TrimSpace(pid), h.dir)
+	by := "another program"
+	if pid, err := readOwn(h.path(lockFile)); err == nil && len(bytes.TrimSpace(pid)) > 0 {
+		by = "process " + string(bytes.TrimSpace(pid))
+	}
+	return fmt.Errorf("%w by %s: a node runs on %s already; stop it with `coop down`, or use another --home", ErrLocked, by, h.dir)
 }
 
 // Close lets other programs open the home.
@@ -142,6 +176,7 @@ func (h *Home) Close() error {
 	if h.marker != nil {
 		err = errors.Join(h.marker.Sync(), h.marker.Close())
 	}
+	h.witness.close()
 	return errors.Join(err, h.lock.Unlock())
 }
 
@@ -162,32 +197,62 @@ func (h *Home) Empty() bool {
 
 func (h *Home) read() error {
 	path := h.path(secretsFile)
-	info, err := os.Stat(path)
+	f, err := openOwn(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		h.empty = true
-		return nil
+		return h.missing()
 	}
+	if err != nil {
+		return fmt.Errorf("secrets cannot be read: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("secrets cannot be read: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("%w: %s has mode %04o; run `chmod 600 %s`, and revoke this device if they may have read it", ErrExposed, path, mode, path)
 	}
-	b, err := os.ReadFile(path)
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return fmt.Errorf("secrets cannot be read: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	err = d.Decode(&h.secrets)
-	if s := h.secrets; err == nil && (s.Coop == record.ID{} || s.Device == Secret{} || s.Transport == Secret{} || s.Network == Secret{}) {
-		err = errors.New("a key is not there")
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w; without them this device cannot sign: join from an empty home as another device, and revoke this one", ErrDamaged, path, err)
+	if err := decodeSecrets(b, &h.secrets); err != nil {
+		return fmt.Errorf("%w: %s: %w. %s", ErrDamaged, path, err, withoutSecrets)
 	}
 	h.device = record.NewPrivate(h.secrets.Device)
 	return nil
+}
+
+// missing says that a home whose secrets are not there had some, or nil.
+func (h *Home) missing() error {
+	if _, err := os.Lstat(h.path(markerFile)); err == nil {
+		return Missing(h.dir)
+	}
+	return nil
+}
+
+// Missing is the error of a home in dir that has no secrets and is not empty.
+func Missing(dir string) error {
+	return fmt.Errorf("%w from %s, where there is a home of a co-op. %s", ErrMissing, dir, withoutSecrets)
+}
+
+// withoutSecrets is what to do in a home whose secrets are lost.
+const withoutSecrets = "Without its key this device cannot sign: put this one file back from a copy, also an old one; " +
+	"or join from an empty home as another device, and revoke this one. Nothing was deleted"
+
+func decodeSecrets(b []byte, s *Secrets) error {
+	b, err := unseal(b)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	err = d.Decode(s)
+	if err == nil && (s.Coop == record.ID{} || s.Device == Secret{} || s.Transport == Secret{} || s.Network == Secret{}) {
+		err = errors.New("a key is not there")
+	}
+	return err
 }
 
 // Create fills an empty home. Errors wrap ErrExists where it has a co-op.
@@ -195,12 +260,18 @@ func (h *Home) Create(s Secrets) error {
 	if !h.Empty() {
 		return fmt.Errorf("%w: use another --home for another co-op", ErrExists)
 	}
-	return errors.Join(h.write(s), h.Mark(0, record.ID{}))
+	if err := h.write(s); err != nil {
+		return err
+	}
+	return h.Mark(0, record.ID{})
 }
 
 // Discard empties a home again whose co-op came to nothing: nobody was told of
 // these keys.
 func (h *Home) Discard() error {
+	if err := h.Unmark(); err != nil {
+		return err
+	}
 	if err := os.Remove(h.path(secretsFile)); err != nil {
 		return fmt.Errorf("secrets cannot be removed: %w", err)
 	}
@@ -216,19 +287,22 @@ func (h *Home) write(s Secrets) error {
 	if err != nil {
 		return err
 	}
-	// The new file grows up in the home: the system's folder for temporary files
-	// is no place for secrets.
-	err = renameio.WriteFile(h.path(secretsFile), append(b, '\n'), 0o600, renameio.WithTempDir(h.dir))
-	if err == nil {
-		err = syncDir(h.dir)
-	}
-	if err != nil {
+	if err := h.replace(secretsFile, append(b, '\n')); err != nil {
 		return fmt.Errorf("secrets cannot be written: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.secrets, h.device, h.empty = s, record.NewPrivate(s.Device), false
 	return nil
+}
+
+// replace writes a sealed file anew. The new one grows up in the home: the system's
+// folder for temporary files is no place for secrets.
+func (h *Home) replace(name string, b []byte) error {
+	if err := renameio.WriteFile(h.path(name), seal(b), 0o600, renameio.WithTempDir(h.dir)); err != nil {
+		return err
+	}
+	return syncDir(h.dir)
 }
 
 // Secrets returns what the home keeps. Its slices must not be changed.
@@ -267,6 +341,13 @@ func (h *Home) SetPort(port int) error {
 	return h.write(s)
 }
 
+// Keep changes what the home keeps for the node.
+func (h *Home) Keep(change func(*Kept)) error {
+	s := h.Secrets()
+	change(&s.Kept)
+	return h.write(s)
+}
+
 // DeviceInvites returns the codes for further computers that were not used.
 func (h *Home) DeviceInvites() []DeviceInvite { return h.Secrets().DeviceInvites }
 
@@ -287,9 +368,13 @@ func (h *Home) DropDeviceInvite(key record.Key) error {
 	return h.write(s)
 }
 
-// PeerAddrs returns the remembered addresses of peers, the newest last.
+// PeerAddrs returns the remembered addresses of peers, the newest last; none if the
+// file is damaged, for wrong ones only cost time.
 func (h *Home) PeerAddrs() []string {
-	b, err := os.ReadFile(h.path(peersFile))
+	b, err := readOwn(h.path(peersFile))
+	if err == nil {
+		b, err = unseal(b)
+	}
 	if err != nil {
 		return nil
 	}
@@ -307,5 +392,5 @@ func (h *Home) RememberPeer(addrs []string) error {
 	if slices.Equal(all, old) {
 		return nil
 	}
-	return renameio.WriteFile(h.path(peersFile), []byte(strings.Join(all, "\n")+"\n"), 0o600, renameio.WithTempDir(h.dir))
+	return h.replace(peersFile, []byte(strings.Join(all, "\n")+"\n"))
 }

@@ -2,13 +2,16 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"coop/crdt/record"
@@ -29,6 +32,7 @@ func secrets() keys.Secrets {
 	return keys.Secrets{
 		Coop: record.ID{1}, Device: keys.Secret{2}, Transport: keys.Secret{3}, Network: keys.Secret{4},
 		Words: paper, Invite: "coop1…", Card: []byte{5, 6}, Port: 4711,
+		Kept: keys.Kept{Joined: true, Anchors: []record.ID{{7}}, Copied: true, Reseat: []byte{8}, Fork: [][]byte{{9}, {10}}},
 	}
 }
 
@@ -101,15 +105,19 @@ func TestDamagedSecrets(t *testing.T) {
 	h.Close()
 	path := filepath.Join(dir, "secrets")
 	whole, _ := os.ReadFile(path)
+	text := whole[:bytes.LastIndex(whole, []byte("sha256 "))]
 	for name, b := range map[string][]byte{
 		"empty":             {},
 		"cut":               whole[:len(whole)/2],
 		"zeros":             make([]byte, len(whole)),
 		"null":              []byte("null"),
-		"no device key":     bytes.Replace(whole, []byte(`"0200`), []byte(`"0000`), 1),
-		"short key":         bytes.Replace(whole, []byte(`"0200`), []byte(`"02`), 1),
-		"an unknown field":  bytes.Replace(whole, []byte(`"port"`), []byte(`"harbour"`), 1),
-		"no network secret": bytes.Replace(whole, []byte(`"0400`), []byte(`"0000`), 1),
+		"no device key":     sealed(bytes.Replace(text, []byte(`"0200`), []byte(`"0000`), 1)),
+		"short key":         sealed(bytes.Replace(text, []byte(`"0200`), []byte(`"02`), 1)),
+		"an unknown field":  sealed(bytes.Replace(text, []byte(`"port"`), []byte(`"harbour"`), 1)),
+		"no network secret": sealed(bytes.Replace(text, []byte(`"0400`), []byte(`"0000`), 1)),
+		"a digit changed":   bytes.Replace(whole, []byte(`"0200`), []byte(`"0210`), 1),
+		"no checksum":       text,
+		"half a checksum":   whole[:len(whole)-9],
 	} {
 		t.Run(name, func(t *testing.T) {
 			if bytes.Equal(b, whole) {
@@ -123,6 +131,101 @@ func TestDamagedSecrets(t *testing.T) {
 				t.Error("Open changed the file")
 			}
 		})
+	}
+}
+
+// sealed adds to a text the line that says it is whole.
+func sealed(b []byte) []byte { return fmt.Appendf(bytes.Clone(b), "sha256 %x\n", sha256.Sum256(b)) }
+
+// TestMissingSecrets: a home whose secrets are gone is not taken for an empty one.
+func TestMissingSecrets(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	if err := h.Create(secrets()); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	path := filepath.Join(dir, "secrets")
+	whole, err := os.ReadFile(path)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Open(dir); !errors.Is(err, keys.ErrMissing) || !strings.Contains(err.Error(), "put this one file back") {
+		t.Errorf("Open: %v, want ErrMissing and what to do", err)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, dir)
+	if err := h.Discard(); err != nil || !h.Empty() {
+		t.Fatal(err)
+	}
+	h.Close()
+	if !open(t, dir).Empty() {
+		t.Error("what was discarded is not empty")
+	}
+}
+
+// TestForeign: what somebody else may have put into a home is neither read nor written.
+func TestForeign(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim.txt")
+	for name, prepare := range map[string]func(path string) error{
+		"a link":       func(path string) error { return os.Symlink(victim, path) },
+		"another name": func(path string) error { return os.Link(victim, path) },
+		"a pipe":       func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a file of somebody else": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o666), os.Lchown(path, 65534, 65534))
+		},
+	} {
+		for _, file := range []string{"lock", "secrets", "marker", "peers", "node.sock", "store", "store/count"} {
+			if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := prepare(filepath.Join(dir, file)); errors.Is(err, fs.ErrPermission) {
+				continue // it takes root to give a file away
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := keys.Open(dir); !errors.Is(err, keys.ErrForeign) || !strings.Contains(err.Error(), filepath.Join(dir, file)) {
+				t.Errorf("%s is %s: Open says %v", file, name, err)
+			}
+			if b, _ := os.ReadFile(victim); string(b) != "precious" {
+				t.Errorf("%s is %s: the other file was changed to %q", file, name, b)
+			}
+		}
+	}
+}
+
+// TestFolder: others are kept out of the folder of a home, and nobody works in that of
+// somebody else.
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, mode := range []os.FileMode{0o777, 0o770, 0o755, 0o710} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		open(t, dir).Close()
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("from mode %o it became %v, %v", mode, info.Mode(), err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	open(t, link).Close() // whoever typed the name meant that
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Skip("it takes root to give a folder away")
+	}
+	if _, err := keys.Open(dir); !errors.Is(err, keys.ErrForeign) || !strings.Contains(err.Error(), "belongs to user 65534") {
+		t.Errorf("the folder of somebody else: %v", err)
 	}
 }
 
@@ -156,7 +259,14 @@ func TestMain(m *testing.M) {
 		os.Stdin.Read(make([]byte, 1)) // until the parent is done
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	run, err := os.MkdirTemp("", "run")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_RUNTIME_DIR", run)
+	code := m.Run()
+	os.RemoveAll(run)
+	os.Exit(code)
 }
 
 func TestLocked(t *testing.T) {
@@ -206,6 +316,12 @@ func TestPeers(t *testing.T) {
 	var many []string
 	for i := range 1030 {
 		many = append(many, fmt.Sprint("/", i))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "peers"), []byte("/x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.PeerAddrs(); len(got) != 0 {
+		t.Errorf("of a file without its checksum: %v", got)
 	}
 	h.RememberPeer(many)
 	if got := h.PeerAddrs(); len(got) != 1024 || got[1023] != "/1029" {

@@ -26,7 +26,7 @@ func upTo(n int) func(record.ID) bool {
 
 func wantVerdict(t *testing.T, h *keys.Home, held int, want keys.Verdict) {
 	t.Helper()
-	if got := h.CheckMarker(upTo(held)); got != want {
+	if got, _ := h.CheckMarker(upTo(held)); got != want {
 		t.Errorf("with %d records held the verdict is %d, want %d", held, got, want)
 	}
 }
@@ -38,6 +38,7 @@ func TestMarker(t *testing.T) {
 	if _, ok := h.Marked(); ok {
 		t.Error("a new home is marked")
 	}
+	h.Create(secrets())
 	for _, seq := range []int{1, 2, 9, 5} { // 5 comes back from a peer
 		if err := h.Mark(uint64(seq), id(seq)); err != nil {
 			t.Fatal(err)
@@ -78,12 +79,13 @@ func TestCopiedHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantVerdict(t, open(t, dir), 9, keys.MarkerOK)
+	h = open(t, dir)
+	wantVerdict(t, h, 9, keys.MarkerOK)
+	h.Close()
 	h = open(t, copied)
 	wantVerdict(t, h, 9, keys.MarkerMoved)
-	wantVerdict(t, h, 8, keys.MarkerBehind)
+	wantVerdict(t, h, 8, keys.MarkerMoved)
 	h.Mark(8, id(8)) // peers bring back what is missing, one after the other
-	wantVerdict(t, h, 8, keys.MarkerBehind)
 	wantVerdict(t, h, 9, keys.MarkerMoved)
 	h.Mark(9, id(9))
 	wantVerdict(t, h, 9, keys.MarkerOK)
@@ -93,6 +95,50 @@ func TestCopiedHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantVerdict(t, open(t, moved), 9, keys.MarkerOK)
+	wantVerdict(t, open(t, dir), 9, keys.MarkerMoved) // the copy signed since, on this machine
+}
+
+// TestRolledBack puts the marker back where it was, as a disk does that is put back.
+func TestRolledBack(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	h.Create(secrets())
+	h.Mark(8, id(8))
+	h.Close()
+	path := filepath.Join(dir, "marker")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, dir)
+	h.Mark(9, id(9))
+	h.Close()
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, dir)
+	wantVerdict(t, h, 8, keys.MarkerBehind)
+	if _, last := h.CheckMarker(upTo(8)); last != 9 {
+		t.Errorf("the last record it signed is %d, want 9", last)
+	}
+	h.Close()
+	run := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "coop")
+	if err := os.RemoveAll(run); err != nil { // the machine is started anew
+		t.Fatal(err)
+	}
+	h = open(t, dir)
+	wantVerdict(t, h, 8, keys.MarkerUnasked)
+	h.Mark(8, id(8))
+	wantVerdict(t, h, 8, keys.MarkerOK)
+	h.Close()
+
+	// Nobody else's folder bears witness.
+	if err := os.Chmod(run, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, dir)
+	wantVerdict(t, h, 8, keys.MarkerUnasked)
+	os.RemoveAll(run)
 }
 
 // TestPutBack puts a home back where it was: the system gives the inode of the
@@ -121,6 +167,7 @@ func TestPutBack(t *testing.T) {
 func TestDamagedMarker(t *testing.T) {
 	dir := t.TempDir()
 	h := open(t, dir)
+	h.Create(secrets())
 	h.Mark(9, id(9))
 	h.Close()
 	path := filepath.Join(dir, "marker")

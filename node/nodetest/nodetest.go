@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -106,21 +107,45 @@ func (h *House) openHome() {
 	}
 }
 
+// At has the house live on the home in another folder from the next Reopen on, and
+// returns the folder it lived in.
+func (h *House) At(dir string) (before string) {
+	before, h.dir = h.dir, dir
+	return before
+}
+
 // start runs the node on an open home.
 func (h *House) start() {
 	h.t.Helper()
+	if err := h.open(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Start opens the home of a house that is closed, and returns why its node does not
+// start; then all is closed again.
+func (h *House) Start() error {
+	h.t.Helper()
+	h.openHome()
+	err := h.open()
+	if err != nil {
+		h.Store.Close()
+		h.Home.Close()
+	}
+	return err
+}
+
+func (h *House) open() error {
 	secret := h.Home.Secrets().Transport
 	transport := sha256.Sum256(secret[:])
 	n, err := node.Open(node.Config{
 		Home: h.Home, Store: h.Store, Transport: transport[:], Now: h.Now, Seed: transport, Log: slog.New(slog.DiscardHandler), Agent: "nodetest",
 	})
 	if err != nil {
-		h.t.Fatal(err)
+		return err
 	}
 	h.Node, h.door = n, h.street.open(h.Name, n, transport[:])
-	if err := n.Attach(h.door); err != nil {
-		h.t.Fatal(err)
-	}
+	return n.Attach(h.door)
 }
 
 // Close stops the node as it is stopped in earnest. It may be called twice.
@@ -211,4 +236,20 @@ func same(houses []*House) bool {
 		}
 	}
 	return true
+}
+
+// RunDir has the homes of this process keep in a folder of their own what must not
+// outlive the machine's run, and returns what removes it. For TestMain.
+func RunDir() (remove func(code int)) {
+	dir, err := os.MkdirTemp("", "run")
+	if err == nil {
+		err = os.Setenv("XDG_RUNTIME_DIR", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}
 }

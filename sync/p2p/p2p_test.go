@@ -102,7 +102,7 @@ func start(t *testing.T, name string, change ...func(*options)) *node {
 	transport := must(p2p.Transport(o.seed))
 	held := coop.New(func(ref history.Ref) *record.Record { return must(n.r.Load(ref)) })
 	cfg := replica.Config{
-		Coop: held, Key: n.key, Device: n.key.Public(), Transport: transport, Secret: o.secret, Card: o.card, Agent: "test",
+		Coop: held, CoopID: founding.ID, Key: n.key, Device: n.key.Public(), Transport: transport, Secret: o.secret, Card: o.card, Agent: "test",
 		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
 		Random:  rand.New(rand.NewChaCha8(seedOf(name))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(founding.ID, transport)),

@@ -119,7 +119,7 @@ func (n *node) now() time.Time { return n.w.now.Add(n.skew) }
 
 func (n *node) config() replica.Config {
 	cfg := replica.Config{
-		Coop: n.coop, Key: n.key, Forked: n.accused, Device: n.device(), Transport: n.transport, Secret: n.secret, Card: n.card, Agent: "test",
+		Coop: n.coop, CoopID: n.w.coop, Key: n.key, Forked: n.accused, Device: n.device(), Transport: n.transport, Secret: n.secret, Card: n.card, Agent: "test",
 		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
 		Random:  rand.New(rand.NewChaCha8(seedOf(n.name))),
 		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.coop, n.transport)),

@@ -37,8 +37,13 @@ type duty struct {
 }
 
 // heard is told of every record taken from a peer. It takes what waited for it,
-// and what waited for that.
+// and what waited for that. A record of this very device that comes from outside was
+// signed by a copy of its key: this node signs nothing more, or both were out.
 func (r *Replica) heard(rec *record.Record) {
+	if rec.Device == r.cfg.Device && r.signs() {
+		r.cfg.Key = nil
+		r.event(Event{Kind: EventCopied, Device: rec.Device})
+	}
 	for _, next := range r.waiting.Ready(rec.ID) {
 		if !r.coop.Takeable(next) {
 			continue // a pull brings it if something that stands covers it

@@ -51,6 +51,7 @@ type SessionID uint64
 // Config is what a replica is made from.
 type Config struct {
 	Coop      *coop.Coop
+	CoopID    record.ID                                 // the co-op that this node is of, or wants to join; also while it holds nothing
 	Load      func(history.Ref) (*record.Record, error) // a stored record, with its body
 	Key       *record.Private                           // the device's key; nil while it is locked: nothing is written
 	Forked    bool                                      // a peer proved that the device forked: nothing is ever written
@@ -98,6 +99,7 @@ const (
 	EventGap                             // a peer answered a pull with records whose past it left out
 	EventGarbage                         // a peer sent what is no message, or a record nobody may take
 	EventForked                          // a peer proved that this device signed two records in one slot: it signs no more
+	EventCopied                          // a peer had a record of this device that this node did not sign: it is locked
 )
 
 // Event is something a person or a log should be told.
@@ -125,7 +127,6 @@ type Replica struct {
 	cards    map[record.Key]SessionID // newcomers' devices, for admission and for telling them
 	floods   map[record.Key]*flood    // by the device of the peer
 	joined   bool
-	wanted   record.ID          // the co-op a newcomer wants to join
 	ownCard  *member.DeviceCard // that this device came with, if it adds itself; else nil
 }
 
@@ -140,7 +141,7 @@ func New(cfg Config) *Replica {
 	}
 	r := &Replica{
 		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
-		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil, wanted: wantedCoop(cfg.Card),
+		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil,
 	}
 	if card, err := member.ParseDeviceCard(cfg.Card); err == nil {
 		r.ownCard = &card

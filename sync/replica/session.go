@@ -434,21 +434,7 @@ func (r *Replica) coopID() record.ID {
 	if id := r.coop.History().Coop(); id != (record.ID{}) {
 		return id
 	}
-	return r.wanted
-}
-
-// wantedCoop is the co-op a newcomer's card is for, zeros without a card.
-func wantedCoop(card []byte) record.ID {
-	if c, err := member.ParseCard(card); err == nil {
-		return c.Coop
-	}
-	if req, err := member.ParseDeviceRequest(card); err == nil {
-		return req.Coop
-	}
-	if own, err := member.ParseDeviceCard(card); err == nil {
-		return own.Coop
-	}
-	return record.ID{}
+	return r.cfg.CoopID
 }
 
 // judge says why a device may not come in, or nil.

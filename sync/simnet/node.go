@@ -153,7 +153,7 @@ func (n *Node) start() {
 		key = nil
 	}
 	cfg := replica.Config{
-		Coop: n.coop, Key: key, Forked: n.forked, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
+		Coop: n.coop, CoopID: n.w.life.coop, Key: key, Forked: n.forked, Device: n.device(), Transport: n.transport, Secret: n.w.secret, Card: n.card, Agent: "simnet",
 		Load:  n.read,
 		Stage: n.stage, StagedMost: stagedMost,
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
@@ -442,6 +442,12 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventForked:
 		if n.forked = true; n.honest {
 			n.w.fail(RuleForks, "%s is shown that it did", n.name)
+		}
+	case replica.EventCopied:
+		if n.honest {
+			n.w.fail(RuleForks, "%s meets a record of its own device that it did not sign", n.name)
+		} else {
+			n.replica.Unlock(n.key) // what a liar forged comes back
 		}
 	case replica.EventDoorClosed, replica.EventDuty, replica.EventGap, replica.EventTooNew:
 		n.w.check.complaint(n, e)
