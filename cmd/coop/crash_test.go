@@ -588,10 +588,12 @@ func (h harm) copied() {
 	h.copyHome("c", "e")
 
 	h.up("c")
-	h.until("the copy writes once a peer was asked", func() bool {
-		_, _, status := h.try("c", "listing", "add", "--offer", "--title", "Milk")
-		return status == 0
-	})
+	h.until("a peer was asked", func() bool { return strings.Contains(h.status("c").Hint, "knows of nothing that is not here") })
+	if _, errs, status := h.try("c", "listing", "add", "--offer", "--title", "Milk"); status != 1 {
+		h.t.Errorf("a copy writes because a peer has nothing newer: exit status %d: %s", status, errs)
+	}
+	h.coop("c", "device", "trust", "--yes")
+	h.coop("c", "listing", "add", "--offer", "--title", "Milk")
 	h.equal("c", "b")
 
 	h.coop("e", "device", "trust", "--yes")
