@@ -76,3 +76,20 @@ func shown(t *testing.T, home string, args []string) {
 		}
 	}
 }
+
+// TestKeptBy: whoever reads a file that is sound is told whose word it is.
+func TestKeptBy(t *testing.T) {
+	for _, c := range []struct {
+		keepers string
+		mayLie  int
+		want    string
+	}{
+		{"Ana", 0, "Ana alone, who could make another file as sound, with other balances: compare with what another member has"},
+		{"Ana Bo Chi", 0, "Ana, Bo, Chi: this is so if none of them lied"},
+		{"Ana Bo Chi Dee", 1, "Ana, Bo, Chi, Dee: this is so if no more than 1 of them lied"},
+	} {
+		if got := coop.KeptBy(strings.Fields(c.keepers), c.mayLie); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}

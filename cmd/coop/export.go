@@ -84,7 +84,7 @@ func writeNew(path string, b []byte) error {
 func verifyCmd(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify FILE", Short: "Check an exported decision or ledger, without a node", GroupID: "node", Args: args(cobra.ExactArgs(1)),
-		Long: "Checks every signature in FILE, and works out anew from the records what is final, who\ncould vote, how they voted and what everybody has. Compare the id of the co-op with one\nyou know: a file about another co-op is as sound. Records that were left out cannot be\nseen: what is final then ends earlier.",
+		Long: "Checks every signature in FILE, and works out anew from the records what is final, who\ncould vote, how they voted and what everybody has. Compare the id of the co-op with one\nyou know: a file about another co-op is as sound. Records that were left out cannot be\nseen: what is final then ends earlier. Nor can be seen what the tellers minuted elsewhere,\nif more of them lied than the answer says may have.",
 		RunE: func(_ *cobra.Command, a []string) error {
 			file, err := os.ReadFile(a[0])
 			if err != nil {
@@ -99,12 +99,24 @@ func verifyCmd(t *terminal) *cobra.Command {
 	}
 }
 
+// keptBy says whose word it is that there are no other minutes than these.
+func keptBy(keepers []string, mayLie int) string {
+	switch {
+	case len(keepers) == 1:
+		return keepers[0] + " alone, who could make another file as sound, with other balances: compare with what another member has"
+	case mayLie == 0:
+		return strings.Join(keepers, ", ") + ": this is so if none of them lied"
+	}
+	return fmt.Sprintf("%s: this is so if no more than %d of them lied", strings.Join(keepers, ", "), mayLie)
+}
+
 func (t *terminal) audited(a api.Audited) {
 	fmt.Fprintf(t.out, "%s\n", line(a.Name))
 	t.fields("co-op", a.Coop.String(),
 		"records", fmt.Sprintf("%d, each signed by who it says; %d of them are in the minutes, so they are final", a.Records, a.Minuted),
 		"latest", t.when(a.Latest)+", by the clock of who signed the latest record in this file",
-		"ends with", a.Leader.String()+", the last record of the minutes in this file")
+		"ends with", a.Leader.String()+" of "+a.LeaderBy+", the last record of a teller that is in the minutes. What was left out after it cannot be seen here",
+		"minutes kept by", keptBy(a.Keepers, a.MayLie))
 	if len(a.Forked) > 0 {
 		t.fields("not to be believed", strings.Join(a.Forked, ", ")+": signed two different records under the same number")
 	}
@@ -118,6 +130,6 @@ func (t *terminal) audited(a api.Audited) {
 		t.ledger(*a.Ledger)
 		fmt.Fprintln(t.out, "\nThe balances of each unit add up to zero.")
 	}
-	t.note("✓ the file is sound: all of this was computed from the signed records in it, and from nothing else")
+	t.note("✓ the records in this file are signed as they say, and all of this was computed from them alone")
 	t.note("  next: is it your co-op? Its id must be the co-op in: coop status. It may be an old file: what came after it is not in it")
 }

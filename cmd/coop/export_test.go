@@ -10,6 +10,7 @@ import (
 var (
 	Run           = run
 	ExitCodesText = exitCodesText
+	KeptBy        = keptBy
 )
 
 // Said returns what is printed of a note and of an error.

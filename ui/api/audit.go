@@ -30,6 +30,9 @@ type Audited struct {
 	Minuted    int         `json:"minuted"`    // how many of them are in the minutes
 	Leader     record.ID   `json:"leader"`     // the last leader of the minutes
 	Latest     time.Time   `json:"latest"`     // of the records, each by its author's clock
+	Keepers    []string    `json:"keepers"`    // the tellers as of the end of the minutes, whose word it is that nothing else was minuted
+	MayLie     int         `json:"may_lie"`    // how many of them may have lied, and all of this still be so
+	LeaderBy   string      `json:"leader_by"`  // who wrote the last leader
 	Forked     []string    `json:"forked"`     // devices that signed two records in one slot
 	Reseatings []Reseating `json:"reseatings"` // by which other tellers were put in place
 	Proposal   *Proposal   `json:"proposal,omitempty"`
@@ -72,6 +75,13 @@ func Audit(file []byte) (Audited, error) {
 	s.Acts, s.Pending = *s.Minuted, nil
 	v := shown{View: node.View{State: s}}
 	out.Reseatings = v.reseatings()
+	for _, key := range s.People.Tellers {
+		out.Keepers = append(out.Keepers, v.keeper(key))
+	}
+	out.MayLie = (len(out.Keepers) - 1) / 3
+	if last, ok := c.History().Find(s.Last); ok {
+		out.LeaderBy = v.keeper(c.History().At(last).Device)
+	}
 	for device, d := range s.People.Devices.All() {
 		if _, _, forked := c.History().Fork(device); forked {
 			out.Forked = append(out.Forked, v.name(d.Member)+"/"+d.Name)
@@ -92,6 +102,12 @@ func Audit(file []byte) (Audited, error) {
 	}
 	out.Proposal = v.audited(c, p)
 	return out, nil
+}
+
+// keeper names a teller's device by its person.
+func (v shown) keeper(key record.Key) string {
+	d, _ := v.State.People.Devices.Get(key)
+	return v.name(d.Member)
 }
 
 // latest is when the latest of all records was signed, by its author's clock.
