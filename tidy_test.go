@@ -50,6 +50,7 @@ var owners = map[string]string{
 	"github.com/automerge/automerge-go":  "crdt/document",
 	"github.com/libp2p/":                 "sync/p2p",
 	"github.com/multiformats/":           "sync/p2p",
+	"golang.org/x/net/":                  "sync/p2p",
 	"github.com/fxamacker/cbor":          "crdt/record",
 	"github.com/oasisprotocol":           "crdt/record",
 	"filippo.io/edwards25519":            "crdt/record",

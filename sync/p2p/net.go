@@ -12,13 +12,13 @@
 package p2p
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +36,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -58,9 +59,9 @@ const (
 
 	writeMax = time.Minute // for one frame; a peer slower than that is gone
 
-	// silentMax is how long nothing may come over a QUIC connection before it is
-	// given up. Nobody says there that a process was killed: until then its node is
-	// shown as connected. A live peer answers after half of that, by a small packet.
+	// silentMax is how long nothing may come over a connection before it is
+	// given up. Nobody says over QUIC that a process was killed: until then its node
+	// is shown as connected. A live peer answers before, by a small packet.
 	silentMax = 15 * time.Second
 )
 
@@ -112,6 +113,15 @@ type Net struct {
 	sessions map[replica.SessionID]*session
 	byPeer   map[peer.ID]*session
 	closed   map[peer.ID]door
+
+	// Who is called, and what is known of this machine's links. Guarded by mu.
+	callees      map[peer.ID]*callee
+	links        []link
+	local        map[network.Conn]netip.Addr // this machine's end of connections
+	dialling     context.Context             // of the calls that are under way
+	stopDialling context.CancelFunc
+
+	redial, moved, asks chan struct{} // each holds one: look whom to call; announce this node; ask for others
 }
 
 // door remembers that a session with a peer ended by a closed door.
@@ -124,12 +134,20 @@ type door struct {
 // it before anybody connects. Errors are of what a person typed. Stop ends it.
 func New(ctx context.Context, cfg Config) (*Net, error) {
 	gologshim.SetDefaultHandler(quiet{cfg.Log.Handler()})
-	n := &Net{cfg: cfg, sessions: map[replica.SessionID]*session{}, byPeer: map[peer.ID]*session{}, closed: map[peer.ID]door{}}
+	n := &Net{
+		cfg: cfg, sessions: map[replica.SessionID]*session{}, byPeer: map[peer.ID]*session{}, closed: map[peer.ID]door{},
+		callees: map[peer.ID]*callee{}, local: map[network.Conn]netip.Addr{},
+		redial: make(chan struct{}, 1), moved: make(chan struct{}, 1), asks: make(chan struct{}, 1),
+	}
 	var err error
+	if n.links, err = readLinks(); err != nil {
+		return nil, fmt.Errorf("this computer's network interfaces: %w", err)
+	}
 	if n.listen, err = listenAddrs(cfg.Listen); err != nil {
 		return nil, err
 	}
 	n.ctx, n.cancel = context.WithCancel(ctx)
+	n.dialling, n.stopDialling = context.WithCancel(n.ctx)
 	if err := n.startHost(); err != nil {
 		n.cancel()
 		return nil, err
@@ -145,7 +163,10 @@ func New(ctx context.Context, cfg Config) (*Net, error) {
 // cannot be listened on.
 func (n *Net) Start() error {
 	n.host.SetStreamHandler(protocolID, n.accept)
-	n.host.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) { n.connected(c) }})
+	n.host.Network().Notify(&network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, c network.Conn) { n.connected(c) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { n.lost(c) },
+	})
 	for _, a := range n.listen {
 		// One by one: of several, libp2p is content with any.
 		if err := n.host.Network().Listen(a); err != nil {
@@ -153,6 +174,7 @@ func (n *Net) Start() error {
 		}
 	}
 	n.spawn(n.keepDialling)
+	n.spawn(n.keepWatching)
 	if n.cfg.MDNS {
 		n.spawn(n.keepDiscovering)
 	}
@@ -186,6 +208,7 @@ func (n *Net) startHost() error {
 		// Without reuse two nodes cannot share a TCP port and take each other's peers. QUIC shares none;
 		// it dials from the socket it listens on, and would leave one behind for each call if it did not.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(newQUIC),
+		libp2p.Muxer(yamux.ID, newYamux()),
 		libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate(), libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(), libp2p.Ping(false), libp2p.UserAgent("coop"),
 	)
@@ -194,6 +217,15 @@ func (n *Net) startHost() error {
 	}
 	n.opened, err = n.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated))
 	return err
+}
+
+// newYamux is libp2p's multiplexer for TCP, with the patience of newQUIC: its own would
+// keep a connection for a minute behind a switch that is off, and TCP itself grows ever
+// slower in trying again.
+func newYamux() *yamux.Transport {
+	t := *yamux.DefaultTransport
+	t.KeepAliveInterval = silentMax - t.ConnectionWriteTimeout
+	return &t
 }
 
 // newQUIC is libp2p's QUIC with a shorter patience: its own would show a killed
@@ -229,29 +261,6 @@ func Transport(seed [32]byte) ([]byte, error) {
 	}
 	id, err := peer.IDFromPrivateKey(key)
 	return []byte(id), err
-}
-
-// Addrs returns the addresses under which this node can be reached, each with
-// its peer id: those of the local network if there are any, else loopback.
-func (n *Net) Addrs() []string {
-	all, err := n.host.Network().InterfaceListenAddresses()
-	if err != nil {
-		return nil
-	}
-	slices.SortFunc(all, func(a, b ma.Multiaddr) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
-	var near, far []string
-	for _, a := range all {
-		s := a.String() + "/p2p/" + n.host.ID().String()
-		if manet.IsIPLoopback(a) {
-			near = append(near, s)
-		} else if !manet.IsIP6LinkLocal(a) {
-			far = append(far, s)
-		}
-	}
-	if far != nil {
-		return far
-	}
-	return near
 }
 
 // Addr returns where a session's peer is, "" if it is gone.

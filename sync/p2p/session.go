@@ -57,6 +57,7 @@ func (n *Net) connected(c network.Conn) {
 			}
 		}
 	}
+	n.noteLocal(c)
 	n.open(p, crossed)
 }
 
@@ -153,19 +154,19 @@ func (n *Net) begin(stream network.Stream, dialer bool) {
 func (n *Net) end(s *session) {
 	n.mu.Lock()
 	delete(n.sessions, s.id)
-	if n.byPeer[s.peer] == s {
+	replaced := n.byPeer[s.peer] != s
+	if !replaced {
 		delete(n.byPeer, s.peer)
 	}
+	live := s.live
 	n.mu.Unlock()
 	_ = s.stream.Reset()
 	n.cfg.Handler.Disconnected(s.id)
-	if s.stream.Conn().IsClosed() {
+	if replaced || n.host.Network().Connectedness(s.peer) != network.Connected {
 		return
 	}
-	n.mu.Lock()
-	live := s.live
-	n.mu.Unlock()
-	if !live && !n.resting(s.peer) {
+	// Of two connections only that of the session may be over: the other one has none yet.
+	if !live && !s.stream.Conn().IsClosed() && !n.resting(s.peer) {
 		n.shut(s.peer) // it did not come to a welcome: the pause grows
 	}
 	n.reopen(s.peer)
@@ -332,6 +333,7 @@ func (n *Net) live(s *session) {
 // gossipWith tells gossip of a peer that both sides welcomed: it was kept from
 // it until now.
 func (n *Net) gossipWith(p peer.ID) {
+	n.meet(p)
 	if err := n.opened.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: []protocol.ID{pubsub.GossipSubID_v12}}); err != nil {
 		n.cfg.Log.Debug("gossip", "error", err)
 	}
