@@ -44,7 +44,7 @@ func (l *lan) sniff() (read func() []byte) {
 		l.t.Skip("there is no tcpdump: install tcpdump")
 	}
 	file := filepath.Join(l.dir, "capture")
-	c := exec.Command("ip", "netns", "exec", l.host(0), "tcpdump", "-i", "veth0", "-U", "-s", "0", "-Z", "root", "-w", file)
+	c := exec.Command("ip", "netns", "exec", l.host(0), "tcpdump", "-i", "lan0", "-U", "-s", "0", "-Z", "root", "-w", file)
 	errs, err := c.StderrPipe()
 	if err != nil {
 		l.t.Fatal(err)
@@ -163,7 +163,7 @@ func TestClosedDoor(t *testing.T) {
 		marker            = "a marker that anybody can read"
 		pending           = 8
 	)
-	l := newLAN(t)
+	l := newLAN(t, 2, "v4", "v6")
 	read := l.sniff()
 	l.coop(0, "found", "--name", coopName, "--as", ana, "--device", "anvil-laptop")
 	l.up(0)

@@ -396,10 +396,13 @@ func upCmd(t *terminal) *cobra.Command {
 
 // ready says that the node runs, and where it can be reached.
 func (t *terminal) ready(s *served, dir string) error {
-	addrs := s.net.Addrs()
-	return t.answer(map[string]any{"v": api.Version, "ready": true, "home": dir, "addrs": addrs}, func() {
+	addrs, alone := s.net.Addrs(), s.net.Unreachable()
+	return t.answer(map[string]any{"v": api.Version, "ready": true, "home": dir, "addrs": addrs, "unreachable": alone}, func() {
 		for _, a := range addrs {
 			t.note("  listening on %s", a)
+		}
+		if alone != "" {
+			t.note("! %s", alone)
 		}
 		v, err := s.node.View(s.stopped)
 		if err == nil && v.Broken != nil {
