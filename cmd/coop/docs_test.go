@@ -232,7 +232,7 @@ func TestEffectsTable(t *testing.T) {
 	fill := strings.NewReplacer("NAME,NAME", "Bo,Chi", "NAME", "Bo", "OFFICE", "treasurer", "CARD", "zzzzzzzz",
 		"AMOUNT UNIT", "12.50 hour", "FOR", "roof", "[,PARTS,DAYS]", ",3,30", "CLAUSE=VALUE", "quorum=40")
 	// Where the form is fine but the co-op is not such that it could take place.
-	want := map[string]int{"recover:NAME,CARD": 3}
+	want := map[string]int{"recover:NAME,CARD": 3, "readmit:NAME": 5}
 	for _, form := range forms(documented) {
 		if strings.HasPrefix(form, "tellers:") {
 			s.run("Ana", `bin/coop vote "$(bin/coop member propose Bo Chi)" yes`)

@@ -199,7 +199,11 @@ func (e Effect) checkIn(people *member.State) error {
 		named = []record.ID{e.Member}
 	}
 	for _, id := range named {
-		if m, ok := people.Members.Get(id); !ok || m.Gone() != (e.Kind == EffectReadmit) {
+		m, ok := people.Members.Get(id)
+		switch readmit := e.Kind == EffectReadmit; {
+		case ok && readmit && !m.Gone():
+			return fmt.Errorf("%s is in the co-op: there is nobody to readmit", m.Name)
+		case !ok || m.Gone() && !readmit:
 			return fmt.Errorf("nobody of the co-op has the id %s", id.Short())
 		}
 	}
