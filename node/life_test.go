@@ -156,7 +156,7 @@ func TestReturn(t *testing.T) {
 	stranger := nodetest.Return(t, street, code, strings.Repeat("abandon ", 23)+"art", "x")
 	street.Meet(ana, stranger)
 	stranger.Await("a closed door", func(v node.View) bool {
-		return len(v.Events) > 0 && strings.Contains(v.Events[len(v.Events)-1].Text, "nobody of the co-op has the root key")
+		return len(v.Events) > 0 && strings.Contains(v.Events[len(v.Events)-1].Text, "nobody in it has these keys")
 	})
 }
 

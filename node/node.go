@@ -473,6 +473,7 @@ func (n *Node) Expects(id replica.SessionID) (e wire.Expected) {
 // Message handles what a peer said and returns when that is durable. A node
 // that cannot take records ends the session: a peer waits for no lost answer.
 func (n *Node) Message(id replica.SessionID, m wire.Message) {
+	replica.Check(m)
 	err := n.do(context.Background(), func() error {
 		n.replica.Message(n.cfg.Now(), id, m)
 		return nil

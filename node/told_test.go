@@ -64,10 +64,10 @@ func TestToldWhenDurable(t *testing.T) {
 		street := nodetest.NewStreet()
 		ana := nodetest.Found(t, street, "Ana")
 		bo := nodetest.Join(t, street, must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false)).Code, "Bo")
-		var show wire.Message
+		var card wire.Message
 		carry(ana, bo, func(m wire.Message) wire.Message {
-			if _, ok := m.(wire.Show); ok {
-				show = m
+			if _, ok := m.(wire.Vouch); ok {
+				card = m
 				return nil
 			}
 			return m
@@ -91,7 +91,7 @@ func TestToldWhenDurable(t *testing.T) {
 			}
 		}
 		shown := make(chan struct{})
-		queue.Go(func() { n.Message(hand, show); close(shown) })
+		queue.Go(func() { n.Message(hand, card); close(shown) })
 		queued()
 		for range 4 {
 			queue.Go(func() {

@@ -161,6 +161,27 @@ func (s *State) Clone() *State {
 	return &c
 }
 
+// KeyBeginning returns the key that begins so, of those that a newcomer's card can
+// be about: an invite's, or somebody's id or root key.
+func (s *State) KeyBeginning(begins [8]byte) (key [32]byte, ok bool) {
+	copy(key[:], begins[:])
+	for k := range s.Invites.From(key) {
+		if [8]byte(k[:8]) == begins {
+			return k, true
+		}
+		break
+	}
+	for id, m := range s.Members.All() {
+		if [8]byte(id[:8]) == begins {
+			return id, true
+		}
+		if [8]byte(m.Root[:8]) == begins {
+			return m.Root, true
+		}
+	}
+	return key, false
+}
+
 // Person returns the member who has this id, or whose devices history knows
 // under it (history.Node.Owner). Neither: false.
 func (s *State) Person(owner record.ID) (Member, bool) {

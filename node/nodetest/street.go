@@ -3,6 +3,7 @@ package nodetest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -143,6 +144,9 @@ func (e *end) read() {
 	for {
 		m, err := codec.ReadFrame(e.pipe, func() wire.Expected { return e.door.node.Expects(e.id) })
 		if err != nil {
+			if e.door.node.Expects(e.id) == 0 {
+				_, _ = io.Copy(io.Discard, e.pipe) // said before it heard why the door closed
+			}
 			return
 		}
 		e.door.node.Message(e.id, m)

@@ -129,14 +129,13 @@ func TestShow(t *testing.T) {
 			return s
 		}, "did not sign"},
 		{"a key of small order", func(p *peer) wire.Show {
-			return wire.Show{Device: record.Key{1}, Sig: record.Sig{1}, Vouch: [][]byte{}, Card: []byte{}}
+			return wire.Show{Device: record.Key{1}, Sig: record.Sig{1}}
 		}, "did not sign"},
-		{"an unknown device", func(p *peer) wire.Show { return p.shows(keyOf("device Mallory")) }, "not known to the co-op"},
-		{"an unknown device with nonsense for a card", func(p *peer) wire.Show {
+		{"a newcomer with a code that nobody here knows", func(p *peer) wire.Show {
 			s := p.shows(keyOf("device Mallory"))
-			s.Card = []byte("let me in")
+			s.Code = [8]byte{1}
 			return s
-		}, "join card"},
+		}, "does not know this code"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "Bo", "Ana")
@@ -152,12 +151,12 @@ func TestShow(t *testing.T) {
 func checkDoor(t *testing.T, p *peer, want string) {
 	t.Helper()
 	if want == "" {
-		if got := kinds(p.heard); got != "hello proof show welcome" || p.closed {
+		if got := kinds(p.heard); got != "hello proof show welcome" && got != "hello proof show ask welcome" || p.closed {
 			t.Errorf("the node says %q (%s), closed %v; want a welcome", got, p.reason(), p.closed)
 		}
 		return
 	}
-	if got := kinds(p.heard); got != "hello proof show bye" || !p.closed {
+	if got := kinds(p.heard); got != "hello proof show bye" && got != "hello proof show ask bye" || !p.closed {
 		t.Errorf("the node says %q, closed %v; want a bye", got, p.closed)
 	}
 	if !strings.Contains(p.reason(), want) {
@@ -175,45 +174,38 @@ func TestVouch(t *testing.T) {
 		w.lines[0].close() // Bo does not hear of Chi
 		return w, ana, bo, w.join(ana, "Chi")
 	}
-	vouch := func(n *node) (all [][]byte) {
+	vouch := func(n *node) (all []*record.Record) {
 		for _, ref := range n.coop.Introductions(n.device()) {
-			all = append(all, n.disk[ref].Encode())
+			all = append(all, n.disk[ref])
 		}
 		return all
 	}
 	for _, c := range []struct {
 		name  string
-		vouch func(ana, chi *node) [][]byte
+		vouch func(ana, chi *node) []*record.Record
 		want  string
 	}{
-		{"as it must be", func(_, chi *node) [][]byte { return vouch(chi) }, ""},
-		{"none", func(_, _ *node) [][]byte { return [][]byte{} }, "not known"},
-		{"without the admission", func(_, chi *node) [][]byte { return vouch(chi)[1:] }, "not known"},
-		{"a bad signature", func(_, chi *node) [][]byte {
-			all := vouch(chi)
-			r := *must(record.Decode(all[0]))
-			r.Sig[0] ^= 1
-			return append([][]byte{r.Encode()}, all[1:]...)
-		}, "not known"},
-		{"by a stranger", func(ana, chi *node) [][]byte {
+		{"as it must be", func(_, chi *node) []*record.Record { return vouch(chi) }, ""},
+		{"none", func(_, _ *node) []*record.Record { return nil }, "not known"},
+		{"without the admission", func(_, chi *node) []*record.Record { return vouch(chi)[1:] }, "not known"},
+		{"a later one first", func(_, chi *node) []*record.Record { all := vouch(chi); slices.Reverse(all); return all }, "not known"},
+		{"by a stranger", func(ana, chi *node) []*record.Record {
 			c := ana.chain()
 			c.key = keyOf("device Mallory")
-			return [][]byte{c.next(member.KindAdmit, chi.card).Encode()}
+			return []*record.Record{c.next(member.KindAdmit, chi.card)}
 		}, "not known"},
-		{"of another co-op", func(ana, chi *node) [][]byte {
+		{"of another co-op", func(ana, chi *node) []*record.Record {
 			other := &world{coop: record.ID(seedOf("other"))}
 			c := ana.chain()
 			c.w = other
-			return [][]byte{c.next(member.KindAdmit, chi.card).Encode()}
+			return []*record.Record{c.next(member.KindAdmit, chi.card)}
 		}, "not known"},
-		{"nonsense", func(_, _ *node) [][]byte { return [][]byte{{1, 2, 3}} }, "not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, ana, bo, chi := setUp(t)
 			p := w.call(bo, "Chi", true).greet()
-			s := p.shows(chi.key)
-			s.Vouch = c.vouch(ana, chi)
-			p.say(s)
+			p.say(p.shows(chi.key))
+			p.say(wire.Vouch{Vouch: c.vouch(ana, chi)})
 			checkDoor(t, p, c.want)
 		})
 	}
@@ -235,9 +227,8 @@ func TestVouchByRemoved(t *testing.T) {
 	mallory := w.newNode("Mallory")
 	card := cardOf(mallory, member.Invite{Coop: w.coop, Seed: seedOf("made up")})
 	p := w.call(ana, "Mallory", true).greet()
-	s := p.shows(mallory.key)
-	s.Vouch = [][]byte{bo.chain().next(member.KindAdmit, card.Encode()).Encode()}
-	p.say(s)
+	p.say(p.shows(mallory.key))
+	p.say(wire.Vouch{Vouch: []*record.Record{bo.chain().next(member.KindAdmit, card.Encode())}})
 	checkDoor(t, p, "Bo has left the co-op")
 }
 
@@ -517,9 +508,7 @@ func TestInvites(t *testing.T) {
 			people := ana.coop.People().Members.Len()
 			// Its node is for the co-op of the code; at the door it says the right one.
 			p := w.call(ana, "Mallory", true).greet()
-			s := p.shows(mallory.key)
-			s.Card = mallory.card
-			p.say(s)
+			p.showsCard(mallory.key, must(member.ParseCard(mallory.card)).Invite, mallory.card)
 			if got := ana.coop.People().Members.Len(); got != people {
 				t.Errorf("%d people, want %d", got, people)
 			}
@@ -527,7 +516,7 @@ func TestInvites(t *testing.T) {
 				checkDoor(t, p, c.want)
 				return
 			}
-			if got := kinds(p.heard); got != "hello proof show wait" || p.closed {
+			if got := kinds(p.heard); got != "hello proof show ask wait" || p.closed {
 				t.Errorf("the node says %q (%s), closed %v", got, p.reason(), p.closed)
 			}
 			if got := len(ana.heard(replica.EventCard)); got != 1 {
@@ -574,9 +563,7 @@ func TestCardOfAnother(t *testing.T) {
 	ana := w.nodes[0]
 	bo := w.newcomer("Bo", ana.invite("code", 1, 0))
 	p := w.call(ana, "Mallory", true).greet()
-	s := p.shows(keyOf("device Mallory"))
-	s.Card = bo.card
-	p.say(s)
+	p.showsCard(keyOf("device Mallory"), must(member.ParseCard(bo.card)).Invite, bo.card)
 	checkDoor(t, p, "another device")
 	if got := ana.count(member.KindAdmit); got != 0 {
 		t.Errorf("%d admissions", got)
@@ -772,9 +759,7 @@ func TestDeviceRequest(t *testing.T) {
 	t.Run("of another device", func(t *testing.T) {
 		w, ana, phone, _ := setUp(t)
 		p := w.call(ana, "Mallory", true).greet()
-		s := p.shows(keyOf("device Mallory"))
-		s.Card = phone.card
-		p.say(s)
+		p.showsCard(keyOf("device Mallory"), ana.root.Public(), phone.card)
 		checkDoor(t, p, "card")
 	})
 }

@@ -519,7 +519,23 @@ func (p *peer) greet() *peer {
 // shows returns what a device shows on this connection.
 func (p *peer) shows(key *record.Private) wire.Show {
 	sig := key.Sign(record.DomainTransport, replica.TransportClaim(p.to.w.coop, p.transport))
-	return wire.Show{Device: key.Public(), Sig: sig, Vouch: [][]byte{}, Card: []byte{}}
+	return wire.Show{Device: key.Public(), Sig: sig}
+}
+
+// showsCard shows a device that comes with a card about a key, and the card once
+// the node has proved that it knows that key.
+func (p *peer) showsCard(key *record.Private, about [32]byte, card []byte) {
+	s := p.shows(key)
+	s.Code = [8]byte(about[:8])
+	for _, m := range p.say(s) {
+		ask, asked := m.(wire.Ask)
+		if asked && ask.MAC != mac(about, !p.dialer, p.theirs, p.to.transport, p.nonce, p.transport) {
+			p.to.w.t.Error("the node asks, and does not prove that it knows what the card is about")
+		}
+		if asked {
+			p.say(wire.Vouch{Card: card})
+		}
+	}
 }
 
 // enter comes in as the device of somebody whom the node lets in, and answers

@@ -190,11 +190,9 @@ func TestGossipOfStrangers(t *testing.T) {
 	welcome(p, false, "behind the closed door")
 
 	q := w.call(bo, "y", true).greet()
-	s := q.shows(keyOf("device Mallory"))
 	i := bo.invite("code", 1, 1)
-	s.Card = cardOf(w.newNode("Mallory"), i).Encode()
-	q.say(s)
-	if kinds(q.heard) != "hello proof show wait" {
+	q.showsCard(keyOf("device Mallory"), i.Key().Public(), cardOf(w.newNode("Mallory"), i).Encode())
+	if kinds(q.heard) != "hello proof show ask wait" {
 		t.Fatalf("the node says %q", kinds(q.heard))
 	}
 	welcome(q, false, "a newcomer who waits")

@@ -397,15 +397,15 @@ func TestUnexpected(t *testing.T) {
 		"no records": func(*peer) wire.Message {
 			return wire.Records{}
 		},
-		"end":  func(*peer) wire.Message { return wire.End{} },
-		"hint": func(*peer) wire.Message { return wire.Hint{} },
+		"end":   func(*peer) wire.Message { return wire.End{} },
+		"hint":  func(*peer) wire.Message { return wire.Hint{} },
+		"ask":   func(*peer) wire.Message { return wire.Ask{} },
+		"vouch": func(*peer) wire.Message { return wire.Vouch{} },
 	}
 	newcomer := func(p *peer) {
 		mallory := p.to.w.newNode("Mallory")
 		i := p.to.invite("code", 1, 1) // expired long ago
-		s := p.shows(mallory.key)
-		s.Card = cardOf(mallory, i).Encode()
-		p.greet().say(s)
+		p.greet().showsCard(mallory.key, i.Key().Public(), cardOf(mallory, i).Encode())
 	}
 	for _, stage := range []struct {
 		name, fine string
@@ -414,12 +414,12 @@ func TestUnexpected(t *testing.T) {
 		{"hello", "hello", func(*peer) {}},
 		{"proof", "proof", func(p *peer) { p.say(messages["hello"](p)) }},
 		{"show", "show", func(p *peer) { p.greet() }},
-		{"waiting", "welcome wait", newcomer},
-		{"welcomed", "welcome wait pull hint", func(p *peer) { p.greet().say(p.shows(keyOf("device Ana"))) }},
-		{"pulling", "welcome wait pull probe records end hint", func(p *peer) { p.enter(keyOf("device Ana")) }},
-		{"answered", "welcome wait pull records end hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.Probe{IDs: []record.ID{}}) }},
-		{"live", "welcome wait pull hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.End{}) }},
-		{"probed", "welcome wait probe have records end hint", func(p *peer) {
+		{"waiting", "welcome wait ask", newcomer},
+		{"welcomed", "welcome wait ask pull hint", func(p *peer) { p.greet().say(p.shows(keyOf("device Ana"))) }},
+		{"pulling", "welcome wait ask pull probe records end hint", func(p *peer) { p.enter(keyOf("device Ana")) }},
+		{"answered", "welcome wait ask pull records end hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.Probe{IDs: []record.ID{}}) }},
+		{"live", "welcome wait ask pull hint", func(p *peer) { p.enter(keyOf("device Ana")).say(wire.End{}) }},
+		{"probed", "welcome wait ask probe have records end hint", func(p *peer) {
 			p.enter(keyOf("device Ana")).say(wire.Pull{Digest: [32]byte{1}, Tips: []record.ID{{1}}})
 		}},
 	} {

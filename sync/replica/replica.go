@@ -11,7 +11,9 @@
 //	hello, proof    both prove that they know the co-op's network secret: an
 //	                HMAC over both nonces and both ends. A stranger learns nothing.
 //	show            each names its device, with the device's signature over the
-//	                transport key the connection proves. A newcomer shows a card.
+//	                transport key the connection proves.
+//	ask, vouch      who does not know the other's device asks how it came to the
+//	                co-op: by these records, or a newcomer by a card.
 //	welcome         each lets the other in, or says what it waits for, or closes.
 //	pull …          then either may pull at any time: "send me what you have
 //	                beyond these tips".

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,10 @@ type session struct {
 
 	device   record.Key
 	agent    string
-	card     []byte // a newcomer's
+	code     [8]byte // how the key begins that a newcomer's card is about
+	asking   bool    // it is asked how its device came to the co-op
+	asks     bool    // it asks that of us
+	card     []byte  // a newcomer's
 	waits    string
 	welcomed bool // we let it in
 	welcome  bool // it let us in
@@ -215,6 +219,12 @@ func (s *session) expects() wire.Expected {
 // asked.
 func (s *session) expectsInside() wire.Expected {
 	e := wire.Expect(wire.Welcome{}, wire.Wait{}, wire.Bye{})
+	if !s.asks {
+		e |= wire.Expect(wire.Ask{})
+	}
+	if s.asking {
+		e |= wire.Expect(wire.Vouch{})
+	}
 	if s.welcomed {
 		e |= wire.Expect(wire.Hint{})
 	}
@@ -277,6 +287,10 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		r.event(Event{Kind: EventWelcome, Session: s.id, Device: s.device})
 		r.open(s)
 		return nil
+	case wire.Ask:
+		return r.handleAsk(s, m)
+	case wire.Vouch:
+		return r.handleVouch(now, s, m)
 	case wire.Wait:
 		s.waits = m.Reason
 		r.event(Event{Kind: EventWaiting, Session: s.id, Device: s.device, Text: m.Reason})
@@ -313,12 +327,12 @@ func (r *Replica) handleHello(s *session, m wire.Hello) error {
 		return fmt.Errorf("peer speaks version %d of the protocol, this node version %d", m.Version, wire.Version)
 	}
 	s.theirs, s.stage = m.Nonce, stageProof
-	r.send(s, wire.Proof{MAC: r.mac(s, s.dialer)})
+	r.send(s, wire.Proof{MAC: r.mac(s, r.cfg.Secret, s.dialer)})
 	return nil
 }
 
 func (r *Replica) handleProof(s *session, m wire.Proof) error {
-	if mac := r.mac(s, !s.dialer); !hmac.Equal(m.MAC[:], mac[:]) {
+	if mac := r.mac(s, r.cfg.Secret, !s.dialer); !hmac.Equal(m.MAC[:], mac[:]) {
 		return errors.New("peer does not know the co-op's network secret")
 	}
 	s.stage = stageShow
@@ -326,45 +340,102 @@ func (r *Replica) handleProof(s *session, m wire.Proof) error {
 	return nil
 }
 
-// mac is what the dialer, or the other side, sends to prove that it knows the
-// network secret, for this connection only.
-func (r *Replica) mac(s *session, byDialer bool) (mac [32]byte) {
+// mac is what the dialer, or the other side, sends to prove that it knows a key,
+// for this connection only: the network secret, or the key of a newcomer's code.
+func (r *Replica) mac(s *session, key [32]byte, byDialer bool) (mac [32]byte) {
 	own, peer := sha256.Sum256(r.cfg.Transport), sha256.Sum256(s.transport)
 	parts := [][]byte{s.nonce[:], own[:], s.theirs[:], peer[:]}
 	if byDialer != s.dialer {
 		parts = [][]byte{s.theirs[:], peer[:], s.nonce[:], own[:]}
 	}
-	h := hmac.New(sha256.New, r.cfg.Secret[:])
+	h := hmac.New(sha256.New, key[:])
 	h.Write([]byte(record.DomainHello))
 	h.Write([]byte{map[bool]byte{true: 1, false: 2}[byDialer]})
 	h.Write(bytes.Join(parts, nil))
 	return [32]byte(h.Sum(nil))
 }
 
-// show says who this node is: its device, and how the device came to be in the
-// co-op, for a peer that has not heard of it.
+// show says which device this node is. Nothing else is said yet: the peer may be
+// somebody who was put out, or has a code that is used up.
 func (r *Replica) show() wire.Show {
 	show := wire.Show{Device: r.cfg.Device, Sig: r.cfg.ShowSig, Agent: r.cfg.Agent}
 	if !r.coop.Stands(r.cfg.Device) {
-		show.Card = r.cfg.Card
-		return show
-	}
-	if r.ownCard != nil {
-		show.Card = r.cfg.Card // nobody vouches for a device that added itself
-	}
-	lenBytes := 0
-	for _, ref := range r.coop.Introductions(r.cfg.Device) {
-		rec, err := r.Load(ref)
-		if err != nil || len(show.Vouch) == wire.MaxVouch {
-			break
-		}
-		b := rec.Encode()
-		if lenBytes += len(b); lenBytes > wire.RecordsLen {
-			break
-		}
-		show.Vouch = append(show.Vouch, b)
+		key := cardKey(r.cfg.Card)
+		copy(show.Code[:], key[:])
 	}
 	return show
+}
+
+// cardKey is the key that a newcomer's card is about, which those know who may let
+// its device in: that of the invite, or the root key or the id of whoever comes
+// with another computer. Zeros without a card.
+func cardKey(card []byte) [32]byte {
+	if c, err := member.ParseCard(card); err == nil {
+		if c.Recovers != (record.ID{}) {
+			return c.Recovers
+		}
+		return c.Invite
+	}
+	if req, err := member.ParseDeviceRequest(card); err == nil {
+		return req.Root
+	}
+	own, _ := member.ParseDeviceCard(card)
+	return own.Root
+}
+
+// ask asks a peer whose device nobody here knows how it came to the co-op. To a
+// newcomer it proves that this node knows what their code or their card is about.
+func (r *Replica) ask(now time.Time, s *session) error {
+	var ask wire.Ask
+	if s.code != ([8]byte{}) {
+		key, ok := r.coop.People().KeyBeginning(s.code)
+		if !ok {
+			return errors.New("the co-op does not know this code, and nobody in it has these keys: ask a sponsor for a new invite")
+		}
+		ask.MAC = r.mac(s, key, s.dialer)
+	}
+	s.asking, s.deadline = true, now.Add(helloMax)
+	r.send(s, ask)
+	return nil
+}
+
+// handleAsk answers a newcomer's peer that proved to know what the card is about.
+// Anybody else is answered once this node let them in: what vouches for a device
+// has names in it.
+func (r *Replica) handleAsk(s *session, m wire.Ask) error {
+	s.asks = true
+	if r.coop.Stands(r.cfg.Device) {
+		if s.welcomed {
+			r.send(s, r.vouch())
+		}
+		return nil
+	}
+	mac := r.mac(s, cardKey(r.cfg.Card), !s.dialer)
+	if len(r.cfg.Card) == 0 || !hmac.Equal(m.MAC[:], mac[:]) {
+		return errors.New("peer does not know the code that this node came with")
+	}
+	r.send(s, wire.Vouch{Card: r.cfg.Card})
+	return nil
+}
+
+// vouch is how this node's device, which stands, came to the co-op.
+func (r *Replica) vouch() wire.Vouch {
+	var vouch wire.Vouch
+	if r.ownCard != nil {
+		vouch.Card = r.cfg.Card // nobody vouches for a device that added itself
+	}
+	lenBytes := len(vouch.Card)
+	for _, ref := range r.coop.Introductions(r.cfg.Device) {
+		rec, err := r.Load(ref)
+		if err != nil || rec.Founding() || len(vouch.Vouch) == wire.MaxVouch {
+			break
+		}
+		if lenBytes += len(rec.Encode()); lenBytes > wire.VouchLen {
+			break
+		}
+		vouch.Vouch = append(vouch.Vouch, rec)
+	}
+	return vouch
 }
 
 // forkedError is the reason for a closed door that comes with its proof.
@@ -410,22 +481,51 @@ func (r *Replica) handleShow(now time.Time, s *session, m wire.Show) error {
 	if m.Device.Check() != nil || !m.Device.Verify(record.DomainTransport, claim, m.Sig) {
 		return errors.New("the device did not sign for this connection")
 	}
-	s.device, s.agent = m.Device, m.Agent
+	s.device, s.agent, s.code = m.Device, m.Agent, m.Code
 	if r.coop.History().Len() == 0 {
 		// A newcomer holds nothing to judge by: whoever knows the network secret may give.
 		r.letIn(s)
 		return nil
 	}
-	err := r.judge(m)
+	if r.coop.Stands(m.Device) {
+		r.letIn(s)
+		return nil
+	}
+	if why := r.whyOut(m.Device); why != nil {
+		return why
+	}
+	return r.ask(now, s)
+}
+
+// handleVouch decides whether a device that was not known may come in.
+func (r *Replica) handleVouch(now time.Time, s *session, m wire.Vouch) error {
+	s.asking, s.deadline = false, time.Time{}
+	if s.welcomed {
+		return nil // its device came to stand meanwhile
+	}
+	err := r.judge(s.device, m.Vouch)
 	if err == nil {
 		r.letIn(s)
 		return nil
 	}
-	if len(m.Card) == 0 || r.coop.Introduced(m.Device) {
+	if len(m.Card) == 0 || r.coop.Introduced(s.device) {
 		return err
 	}
 	s.card = m.Card
 	return r.newcomer(now, s)
+}
+
+// Check verifies beforehand what the replica will ask about a message, outside the
+// loop that has the replica: good signatures are remembered.
+func Check(m wire.Message) {
+	vouch, ok := m.(wire.Vouch)
+	if !ok {
+		return
+	}
+	for _, rec := range vouch.Vouch {
+		member.Introduces(rec)
+	}
+	cardKey(vouch.Card)
 }
 
 // coopID is the co-op this node belongs to or wants to join; zeros before it is
@@ -437,21 +537,20 @@ func (r *Replica) coopID() record.ID {
 	return r.cfg.CoopID
 }
 
-// judge says why a device may not come in, or nil.
-func (r *Replica) judge(m wire.Show) error {
-	device := m.Device
-	for range wire.MaxVouch {
+// judge says why a device may not come in, or nil. The records lead back from it
+// one by one.
+func (r *Replica) judge(device record.Key, vouch []*record.Record) error {
+	for _, rec := range vouch {
+		if rec.CoopID() != r.coopID() || rec.Device == device || !introduces(rec, device) {
+			break
+		}
+		device = rec.Device
 		if r.coop.Stands(device) {
 			return nil
 		}
 		if why := r.whyOut(device); why != nil {
 			return why
 		}
-		by, ok := introducer(m.Vouch, device)
-		if !ok {
-			break
-		}
-		device = by
 	}
 	return errors.New("this device is not known to the co-op: ask a member for an invite")
 }
@@ -478,27 +577,18 @@ func (r *Replica) forked(a, b history.Ref) error {
 	return e
 }
 
-// introducer returns the device that, by one of the records shown, introduced
-// another.
-func introducer(vouch [][]byte, device record.Key) (by record.Key, ok bool) {
-	for _, b := range vouch {
-		rec, err := record.Decode(b)
-		if err != nil || rec.Verify() != nil || rec.Device == device {
-			continue
-		}
-		for _, in := range member.Introduces(rec) {
-			if in.Device == device {
-				return rec.Device, true
-			}
-		}
-	}
-	return record.Key{}, false
+// introduces reports whether a record introduces a device.
+func introduces(rec *record.Record, device record.Key) bool {
+	return slices.ContainsFunc(member.Introduces(rec), func(in history.Introduction) bool { return in.Device == device })
 }
 
 // letIn says welcome.
 func (r *Replica) letIn(s *session) {
 	s.welcomed = true
 	r.send(s, wire.Welcome{})
+	if s.asks && r.coop.Stands(r.cfg.Device) {
+		r.send(s, r.vouch())
+	}
 	r.open(s)
 }
 

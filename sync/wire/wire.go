@@ -9,7 +9,7 @@
 //
 //	1 hello    version, nonce                 first, from both sides
 //	2 proof    mac                            knowledge of the network secret, bound to both nonces and both ends
-//	3 show     device, sig, card, vouch, agent  who I am: a device of the co-op, or a newcomer with a join card
+//	3 show     device, sig, code, agent       who I am: a device, and of a newcomer how its code begins
 //	4 welcome                                 go on: you may pull
 //	5 wait     reason                         you are a newcomer whom nobody has admitted yet; stay if you like
 //	6 bye      reason, evidence               the door closes, and why; evidence is two records in one slot
@@ -20,6 +20,8 @@
 //	11 end     digest                         the answer to pull is complete; digest of the sender's frontier
 //	12 hint    digest                         I have news; pull if your digest differs
 //	13 bundle  coop, assumes                  begins a file, see package bundle; it is never said on a stream
+//	14 ask     mac                            I do not know your device: how did it come to the co-op?
+//	15 vouch   card, vouch                    by this card, or by these records
 package wire
 
 import (
@@ -39,12 +41,15 @@ const (
 	MaxMessageLen = 512 << 10 // bytes of a message unpacked
 	MaxTips       = 4096      // of a pull or a bundle; a node that holds more names only so many and may be sent records it has
 	MaxProbe      = 4096
-	MaxVouch      = 64  // records of a show
+	MaxVouch      = 16  // records of a vouch: so many admissions and devices in a row are not heard of
 	MaxReasonLen  = 400 // bytes
 	MaxAgentLen   = 64  // bytes
 
 	// RecordsLen is how many bytes of records a sender puts into one message.
 	RecordsLen = 160 << 10
+
+	// VouchLen is how many bytes of records a vouch may have.
+	VouchLen = 32 << 10
 
 	// packFrom is the length from which packing is worth its cost.
 	packFrom = 256
@@ -53,8 +58,8 @@ const (
 // longest holds, by its number, how many bytes a message may have, its number
 // counted: what the limits of its fields come to, rounded up.
 var longest = [...]int{
-	1: 64, 2: 64, 3: RecordsLen + 16<<10, 4: 2, 5: 512, 6: 8 << 10,
-	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen,
+	1: 64, 2: 64, 3: 256, 4: 2, 5: 512, 6: 8 << 10,
+	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen, 14: 64, 15: VouchLen + 4<<10,
 }
 
 // idsLen is the room for the most ids that a message names.
@@ -96,8 +101,7 @@ type (
 		_      struct{} `cbor:",toarray"`
 		Device record.Key
 		Sig    record.Sig
-		Card   []byte
-		Vouch  [][]byte
+		Code   [8]byte // how the key begins that a newcomer's code or card is about; zeros: it is none
 		Agent  string
 	}
 	Welcome struct {
@@ -144,12 +148,28 @@ type (
 		Coop    record.ID
 		Assumes []record.ID // what its reader must hold, with all that is in their past
 	}
+	Ask struct {
+		_   struct{} `cbor:",toarray"`
+		MAC [32]byte // proof that the asker knows the key of Show.Code; zeros where that is zero
+	}
+	// Vouch says how a device came to the co-op. Its records were checked as those
+	// of Records.
+	Vouch struct {
+		Card  []byte // of a newcomer, or of a device that added itself; else empty
+		Vouch []*record.Record
+	}
 )
 
 type encodedRecords struct {
 	_       struct{} `cbor:",toarray"`
 	Records [][]byte
 	Left    uint64
+}
+
+type encodedVouch struct {
+	_     struct{} `cbor:",toarray"`
+	Card  []byte
+	Vouch [][]byte
 }
 
 func (Hello) number() byte   { return 1 }
@@ -165,14 +185,19 @@ func (Records) number() byte { return 10 }
 func (End) number() byte     { return 11 }
 func (Hint) number() byte    { return 12 }
 func (Bundle) number() byte  { return 13 }
+func (Ask) number() byte     { return 14 }
+func (Vouch) number() byte   { return 15 }
 
 var errTooMuch = errors.New("more than the protocol allows, or the same twice")
 
 // Encode returns the one encoding of a message.
 func Encode(m Message) []byte {
 	body := any(m)
-	if rs, ok := m.(Records); ok {
-		body = encodedRecords{Records: encodeAll(rs.Records), Left: rs.Left}
+	switch m := m.(type) {
+	case Records:
+		body = encodedRecords{Records: encodeAll(m.Records), Left: m.Left}
+	case Vouch:
+		body = encodedVouch{Card: m.Card, Vouch: encodeAll(m.Vouch)}
 	}
 	return append([]byte{m.number()}, record.Marshal(body)...)
 }
@@ -200,9 +225,7 @@ func Decode(b []byte) (Message, error) {
 	case 2:
 		return decode[Proof](b, nil)
 	case 3:
-		return decode(b, func(m Show) bool {
-			return len(m.Vouch) <= MaxVouch && len(m.Agent) <= MaxAgentLen && noneTwice(m.Vouch, func(b []byte) string { return string(b) })
-		})
+		return decode(b, func(m Show) bool { return len(m.Agent) <= MaxAgentLen })
 	case 4:
 		return decode[Welcome](b, nil)
 	case 5:
@@ -223,6 +246,10 @@ func Decode(b []byte) (Message, error) {
 		return decode[Hint](b, nil)
 	case 13:
 		return decode(b, func(m Bundle) bool { return fewIDs(m.Assumes, MaxTips) })
+	case 14:
+		return decode[Ask](b, nil)
+	case 15:
+		return decodeVouch(b)
 	}
 	panic("wire: a message without a decoder")
 }
@@ -273,6 +300,27 @@ func decodeRecords(b []byte) (Message, error) {
 		return nil, err
 	}
 	return Records{Records: rs, Left: e.Left}, nil
+}
+
+// decodeVouch counts before it verifies: whoever knows the network secret may send
+// one.
+func decodeVouch(b []byte) (Message, error) {
+	var e encodedVouch
+	if err := record.Unmarshal(b[1:], &e); err != nil {
+		return nil, fmt.Errorf("message 15: %w", err)
+	}
+	lenBytes := len(e.Card)
+	for _, r := range e.Vouch {
+		lenBytes += len(r)
+	}
+	if len(e.Vouch) > MaxVouch || lenBytes > VouchLen {
+		return nil, fmt.Errorf("message 15: %w", errTooMuch)
+	}
+	rs, err := OpenRecords(e.Vouch)
+	if err != nil {
+		return nil, err
+	}
+	return Vouch{Card: e.Card, Vouch: rs}, nil
 }
 
 // OpenRecords decodes encoded records and checks their signatures. It refuses

@@ -38,7 +38,7 @@ func messages(t testing.TB) []wire.Message {
 	return []wire.Message{
 		wire.Hello{Version: wire.Version, Nonce: [32]byte{1, 2}},
 		wire.Proof{MAC: [32]byte{3}},
-		wire.Show{Device: record.Key{4}, Sig: record.Sig{5}, Card: []byte{}, Vouch: [][]byte{{6}}, Agent: "coop"},
+		wire.Show{Device: record.Key{4}, Sig: record.Sig{5}, Code: [8]byte{6}, Agent: "coop"},
 		wire.Welcome{},
 		wire.Wait{Reason: "a sponsor must admit you"},
 		wire.Bye{Reason: "no", Evidence: [][]byte{{1}, {2}}},
@@ -49,6 +49,8 @@ func messages(t testing.TB) []wire.Message {
 		wire.End{Digest: [32]byte{11}},
 		wire.Hint{Digest: [32]byte{12}},
 		wire.Bundle{Coop: record.ID{13}, Assumes: []record.ID{{1}, {2}}},
+		wire.Ask{MAC: [32]byte{14}},
+		wire.Vouch{Card: []byte{15}, Vouch: chain(t, 2)},
 	}
 }
 
@@ -191,7 +193,7 @@ func TestTwice(t *testing.T) {
 	id := record.ID{1}
 	for _, m := range []wire.Message{
 		wire.Records{Records: slices.Repeat([]*record.Record{&forged}, 1000)},
-		wire.Show{Vouch: [][]byte{{1}, {2}, {1}}},
+		wire.Vouch{Vouch: slices.Repeat([]*record.Record{&forged}, wire.MaxVouch)},
 		wire.Pull{Tips: []record.ID{id, {2}, id}}, wire.Probe{IDs: []record.ID{id, id}}, wire.Have{IDs: []record.ID{id, id}},
 		wire.Bundle{Assumes: []record.ID{id, id}},
 	} {
@@ -216,14 +218,10 @@ func TestLongest(t *testing.T) {
 	for i := range wire.MaxTips {
 		ids = append(ids, sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
 	}
-	var vouch [][]byte
-	for i := range wire.MaxVouch {
-		vouch = append(vouch, bytes.Repeat([]byte{byte(i)}, wire.RecordsLen/wire.MaxVouch))
-	}
 	proof := [][]byte{bytes.Repeat([]byte{1}, 2200), bytes.Repeat([]byte{2}, 2200)}
 	why := strings.Repeat("x", wire.MaxReasonLen)
 	for _, m := range []wire.Message{
-		wire.Hello{Version: 1<<64 - 1}, wire.Proof{}, wire.Show{Card: make([]byte, 4096), Vouch: vouch, Agent: why[:wire.MaxAgentLen]},
+		wire.Hello{Version: 1<<64 - 1}, wire.Proof{}, wire.Show{Agent: why[:wire.MaxAgentLen]}, wire.Vouch{Card: make([]byte, wire.VouchLen)},
 		wire.Wait{Reason: why}, wire.Bye{Reason: why, Evidence: proof}, wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
 		wire.End{}, wire.Hint{}, wire.Bundle{Assumes: ids},
 	} {
@@ -245,12 +243,28 @@ func TestLimits(t *testing.T) {
 	tests := []wire.Message{
 		wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
 		wire.Wait{Reason: strings.Repeat("x", wire.MaxReasonLen+1)}, wire.Bye{Reason: strings.Repeat("x", wire.MaxReasonLen+1)},
-		wire.Bye{Evidence: make([][]byte, 3)}, wire.Show{Vouch: make([][]byte, wire.MaxVouch+1)}, wire.Show{Agent: strings.Repeat("x", wire.MaxAgentLen+1)},
+		wire.Bye{Evidence: make([][]byte, 3)}, wire.Show{Agent: strings.Repeat("x", wire.MaxAgentLen+1)},
+		wire.Vouch{Vouch: chain(t, wire.MaxVouch+1)}, wire.Vouch{Card: make([]byte, wire.VouchLen+1)},
 	}
 	for _, m := range tests {
 		if _, err := wire.Decode(wire.Encode(m)); err == nil {
 			t.Errorf("%T beyond its limit was taken", m)
 		}
+	}
+}
+
+// TestVouchBomb: what is longer than any vouch is refused before a signature of it
+// is looked at.
+func TestVouchBomb(t *testing.T) {
+	rs := chain(t, wire.MaxVouch)
+	for _, r := range rs {
+		r.Sig[0] ^= 1
+	}
+	if _, err := wire.Decode(wire.Encode(wire.Vouch{Vouch: rs})); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("%d records: %v", len(rs), err)
+	}
+	if _, err := wire.Decode(wire.Encode(wire.Vouch{Vouch: rs[1:]})); err == nil || !strings.Contains(err.Error(), "bad signature") {
+		t.Errorf("%d records: %v", len(rs)-1, err)
 	}
 }
 
