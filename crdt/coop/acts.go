@@ -56,8 +56,18 @@ func (a *Acts) removed(device record.Key) bool {
 // step is one act being applied.
 type step struct {
 	*Acts
-	at record.ID
+	at       record.ID
+	asked    mandate     // as of the last time all open proposals were judged
+	departed []record.ID // since then
 }
+
+// mandate tells when open proposals are to be judged again: who votes has changed, or
+// who keeps the minutes.
+type mandate struct{ turnover, seating uint64 }
+
+func (a *Acts) mandate() mandate { return mandate{a.People.Turnover, a.People.Seating} }
+
+func (a *Acts) step(at record.ID) *step { return &step{Acts: a, at: at, asked: a.mandate()} }
 
 // apply gives one record to the state machine. It reports whether somebody's
 // devices were put out.
@@ -66,7 +76,7 @@ func (a *Acts) apply(act act) (removed bool) {
 	if n.Prev == history.None && n.Depth == 1 {
 		return false // the founding record made the state
 	}
-	s := step{Acts: a, at: n.ID}
+	s := a.step(n.ID)
 	before := a.People.Removals
 	if err := a.People.Advance(n.ID, n.Device, n.Seq); err != nil {
 		a.problem(n, err)
@@ -78,6 +88,7 @@ func (a *Acts) apply(act act) (removed bool) {
 	if err := s.run(act.record()); err != nil {
 		a.problem(n, err)
 	}
+	s.review()
 	return a.People.Removals != before
 }
 
@@ -99,41 +110,58 @@ func (s *step) run(r *record.Record) error {
 	case "ledger":
 		return s.Ledger.Apply(s.People, by, r)
 	case "proposal", "vote":
-		passed, err := s.Proposals.Apply(s.People, by, r)
-		s.execute(passed)
+		ids, err := s.Proposals.Apply(s.People, by, r)
+		for _, id := range ids {
+			s.judge(id, nil)
+		}
 		return err
 	}
 	return fmt.Errorf("this version does not know what %q means; update coop", r.Kind)
 }
 
 func (s *step) people(by member.Member, r *record.Record) error {
-	seating := s.People.Seating
 	if err := s.People.Apply(by, r); err != nil {
 		return err
 	}
 	if r.Kind == member.KindLeave {
 		s.depart(by.ID, by.Name+" left")
 	}
-	if s.People.Seating != seating {
-		s.execute(s.Proposals.Review(s.People, s.at))
-	}
 	return nil
+}
+
+// judge judges one open proposal, and lets it take effect if it passes.
+func (s *step) judge(id record.ID, departed []record.ID) {
+	if p, passed := s.Proposals.Judge(s.People, id, s.at, departed); passed {
+		s.execute(p)
+	}
+}
+
+// review judges all open proposals again, by id, if the mandate has changed, until it
+// changes no more: once for an act and once for each decision, whatever it has of
+// effects. What is not open any more costs nothing.
+func (s *step) review() {
+	for s.asked != s.mandate() {
+		s.asked = s.mandate()
+		departed := s.departed
+		s.departed = nil
+		for id := range s.Proposals.Undecided.Clone().All() {
+			s.judge(id, departed)
+		}
+	}
 }
 
 // depart settles what somebody who is no longer there leaves behind.
 func (s *step) depart(who record.ID, why string) {
 	s.Ledger.Depart(s.People, who, why)
-	s.execute(s.Proposals.Review(s.People, s.at))
+	s.departed = append(s.departed, who)
 }
 
-// execute lets the effects of decisions take place, in their order. One that
+// execute lets the effects of a decision take place, in their order. One that
 // cannot does not stop the others: why is kept with the proposal.
-func (s *step) execute(passed []proposal.Proposal) {
-	for _, p := range passed {
-		for i, e := range p.Effects {
-			if err := s.effect(p, e); err != nil {
-				s.Proposals.EffectFailed(p.ID, i, err.Error())
-			}
+func (s *step) execute(p proposal.Proposal) {
+	for i, e := range p.Effects {
+		if err := s.effect(p, e); err != nil {
+			s.Proposals.EffectFailed(p.ID, i, err.Error())
 		}
 	}
 }
@@ -145,7 +173,7 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 	case proposal.EffectOffice:
 		return s.People.SetOffice(e.Member, e.Name, e.On)
 	case proposal.EffectExpel:
-		return s.expel(e.Member)
+		return s.expel(e.Member, len(p.Voters))
 	case proposal.EffectReadmit:
 		return s.People.Readmit(e.Member)
 	case proposal.EffectRecover:
@@ -155,11 +183,7 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 	case proposal.EffectBylaw:
 		return s.People.SetClause(e.Name, e.Amount, e.Text)
 	case proposal.EffectTellers:
-		if err := s.People.SetTellers(e.Keys); err != nil {
-			return err
-		}
-		s.execute(s.Proposals.Review(s.People, s.at))
-		return nil
+		return s.People.SetTellers(e.Keys)
 	case proposal.EffectCreditLimit:
 		return s.Ledger.SetLimit(s.People, e.Member, e.Unit, e.Amount)
 	case proposal.EffectBudget:
@@ -169,8 +193,8 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 	panic("coop: effect " + e.Kind + " passed its check and is unknown")
 }
 
-func (s *step) expel(who record.ID) error {
-	if err := s.People.Expel(who); err != nil {
+func (s *step) expel(who record.ID, deciders int) error {
+	if err := s.People.Expel(who, deciders); err != nil {
 		return err
 	}
 	m, _ := s.People.Members.Get(who)
@@ -185,7 +209,7 @@ func (c *Coop) Try(device record.Key, kind string, body []byte) error {
 	if kind == member.KindReseat {
 		return c.tryReseat(body)
 	}
-	trial := step{Acts: c.layer.clone()}
+	trial := c.layer.clone().step(record.ID{})
 	return trial.run(&record.Record{Header: record.Header{Coop: c.h.Coop(), Device: device, Kind: kind}, Body: body})
 }
 
@@ -193,10 +217,10 @@ func (c *Coop) Try(device record.Key, kind string, body []byte) error {
 // were all decided now, nil where it could. Nothing is changed.
 func (c *Coop) TryEffects(effects []proposal.Effect) []error {
 	c.settle()
-	trial := step{Acts: c.layer.clone()}
+	trial := c.layer.clone().step(record.ID{})
 	errs := make([]error, len(effects))
 	for i, e := range effects {
-		errs[i] = trial.effect(proposal.Proposal{Effects: effects}, e)
+		errs[i] = trial.effect(proposal.Proposal{Effects: effects, Voters: proposal.Electorate(trial.People, effects)}, e)
 	}
 	return errs
 }

@@ -221,7 +221,11 @@ func TestEffects(t *testing.T) {
 }
 
 // closing is the body by which a teller says that a poll's time is over.
-func closing(id record.ID) []byte { return record.Marshal(proposal.NameBody{Proposal: id}) }
+func closing(ids ...record.ID) []byte {
+	return record.Marshal(proposal.CloseBody{Proposals: record.SortIDs(ids)})
+}
+
+func withdrawal(id record.ID) []byte { return record.Marshal(proposal.NameBody{Proposal: id}) }
 
 // TestRestEffect: a silent member rests only once the tellers close the poll,
 // and votes again from their next act on.
@@ -401,7 +405,7 @@ func TestComeBack(t *testing.T) {
 func TestReadmit(t *testing.T) {
 	_, ana, ben, cleo, dora, _ := village(t)
 	readmit := proposal.Effect{Kind: proposal.EffectReadmit, Member: dora.id()}
-	body, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "Back", Rule: proposal.Governance, Effects: []proposal.Effect{readmit}})
+	body, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "Back", Rule: proposal.Governance, ClosesAt: 1, Effects: []proposal.Effect{readmit}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,7 +174,11 @@ func (l *lived) think(d *desk) (kind string, body []byte) {
 	case k < 88:
 		return proposal.KindCast, vote(l.poll(s, me), pick(l, []proposal.Option{proposal.Yes, proposal.Yes, proposal.Yes, proposal.No, proposal.Abstain}))
 	case k < 90:
-		return pick(l, []string{proposal.KindClose, proposal.KindWithdraw}), closing(l.poll(s, me))
+		if id := l.poll(s, me); l.IntN(2) == 0 {
+			return proposal.KindWithdraw, withdrawal(id)
+		} else {
+			return proposal.KindClose, closing(id)
+		}
 	case k < 97 && l.reseats && l.IntN(2) == 0:
 		return l.reseat(d, s)
 	case k < 97:
@@ -254,10 +258,7 @@ func (l *lived) propose(d *desk, s *coop.State, me member.Member) (string, []byt
 	if devices != nil && l.IntN(4) == 0 {
 		effects = all[len(all)-1:]
 	}
-	b := proposal.OpenBody{Title: "Let us", Rule: proposal.RuleFor(effects), Effects: effects}
-	if b.Rule == proposal.Ordinary {
-		b.ClosesAt = l.clock
-	}
+	b := proposal.OpenBody{Title: "Let us", Rule: proposal.RuleFor(effects), Effects: effects, ClosesAt: l.clock}
 	body, err := proposal.Open(s.People, me.ID, b)
 	if err != nil {
 		return proposal.KindOpen, record.Marshal(b)

@@ -28,7 +28,7 @@ func TestOpening(t *testing.T) {
 	refuse(t, ana.problem(ana.write(member.KindAdmit, ana.stolen())), "own keys")
 	equal(t, "Bo still has", ana.balance(bo), -2000)
 	equal(t, "and is awaited", ana.c.State().People.Awaited.Has(bo), true)
-	expel, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "X", Rule: proposal.Governance, Effects: []proposal.Effect{{Kind: proposal.EffectExpel, Member: bo}}})
+	expel, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "X", Rule: proposal.Governance, ClosesAt: 1, Effects: []proposal.Effect{{Kind: proposal.EffectExpel, Member: bo}}})
 	if err != nil {
 		t.Fatal(err)
 	}

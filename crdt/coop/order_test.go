@@ -146,7 +146,7 @@ func TestTry(t *testing.T) {
 	ben.pull(forked)
 	sync(w.desks...)
 	e := proposal.Effect{Kind: proposal.EffectMembers, Members: []record.ID{eve.id()}}
-	open, err := proposal.Open(cleo.c.People(), cleo.id(), proposal.OpenBody{Title: "Let us", Rule: proposal.Governance, Effects: []proposal.Effect{e}})
+	open, err := proposal.Open(cleo.c.People(), cleo.id(), proposal.OpenBody{Title: "Let us", Rule: proposal.Governance, ClosesAt: 1, Effects: []proposal.Effect{e}})
 	if err != nil {
 		t.Fatal(err)
 	}

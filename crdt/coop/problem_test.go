@@ -25,7 +25,7 @@ func TestNonsense(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "Let us", Rule: proposal.Governance, Effects: []proposal.Effect{
+	open, err := proposal.Open(ana.c.People(), ana.id(), proposal.OpenBody{Title: "Let us", Rule: proposal.Governance, ClosesAt: 1, Effects: []proposal.Effect{
 		{Kind: proposal.EffectBudget, Member: ben.id(), Unit: "hour", Amount: 10}}})
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestNonsense(t *testing.T) {
 		ledger.KindRequest:    record.Marshal(ledger.RequestBody{From: ben.id(), Unit: "hour", Amount: 1}),
 		ledger.KindRule:       record.Marshal(ledger.RuleBody{Accepts: []ledger.Accept{{From: []record.ID{}, Unit: "hour", Max: 5}}}),
 		ledger.KindInstalment: record.Marshal(ledger.InstalmentBody{Proposal: poll, Number: 1, Amount: 1}),
-		proposal.KindOpen:     open, proposal.KindWithdraw: closing(poll), proposal.KindClose: closing(poll), proposal.KindCast: vote(poll, proposal.Yes),
+		proposal.KindOpen:     open, proposal.KindWithdraw: withdrawal(poll), proposal.KindClose: closing(poll), proposal.KindCast: vote(poll, proposal.Yes),
 		member.KindInvite: member.NewInvite(key("a").Public(), 1, 0), member.KindUninvite: member.NewUninvite(key("a").Public()),
 		member.KindAdmit: ana.invited("Finn").Encode(), member.KindIntroduce: ana.invited("Finn").Encode(), member.KindLeave: {},
 		member.KindDeviceAdd: ana.w.deviceCard("Ana", "more"), member.KindRevoke: member.NewRevoke(ana.device()),

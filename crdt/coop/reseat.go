@@ -242,9 +242,9 @@ func (c *Coop) begun(below *line, r *reseat) *line {
 // reseated returns what the acts have made of the co-op where a re-seating goes
 // on, with its tellers seated.
 func (c *Coop) reseated(below *line, r *reseat) *Acts {
-	s := step{Acts: c.stateAt(below, c.find(r.After)).clone(), at: r.id}
+	s := c.stateAt(below, c.find(r.After)).clone().step(r.id)
 	s.People.Reseat(r.Tellers)
-	s.execute(s.Proposals.Review(s.People, s.at))
+	s.review()
 	return s.Acts
 }
 

@@ -213,15 +213,17 @@ func TestReseatConcurrent(t *testing.T) {
 	ana, ben, cleo, dora, eve, finn := ds[0], ds[1], ds[2], ds[3], ds[4], ds[5]
 	r := eve.plan(dora, eve, finn)
 	one := eve.write(member.KindReseat, w.signedBy(r, "Cleo", "Dora", "Eve", "Finn").Encode())
-	two := ana.write(member.KindReseat, w.signedBy(ana.plan(ana, ben, cleo), "Ana", "Ben", "Cleo", "Finn").Encode())
+	greater := ana.sign(member.KindReseat, w.signedBy(ana.plan(ana, ben, cleo), "Ana", "Ben", "Cleo", "Finn").Encode())
+	for greater.ID.Compare(one) < 0 {
+		greater = ana.sign(member.KindReseat, greater.Body) // at another time
+	}
+	ana.add(greater)
+	two := greater.ID
 	paid := eve.pay(w.id, 10)
 	minute(dora.pull(eve), eve, finn)
 	minute(ana, ben)
 	sync(w.desks...)
 	same(w.desks...)
-	if two.Compare(one) < 0 {
-		one, two = two, one
-	}
 	equal(t, "the smaller id", ana.reseating(one).Reason, "")
 	refuse(t, ana.problem(two), one.Short()+" counts in its place")
 	ana.everywhere()

@@ -115,14 +115,13 @@ func (c *Coop) People() *member.State {
 	return c.layer.People
 }
 
-// OpenPolls returns the ordinary proposals that are open, by id.
-func (c *Coop) OpenPolls() []proposal.Proposal {
+// OpenProposals returns the proposals that are open, by id.
+func (c *Coop) OpenProposals() []proposal.Proposal {
 	c.settle()
 	var open []proposal.Proposal
-	for _, p := range c.layer.Proposals.Proposals.All() {
-		if p.Rule == proposal.Ordinary && p.Status == proposal.StatusOpen {
-			open = append(open, p)
-		}
+	for id := range c.layer.Proposals.Undecided.All() {
+		p, _ := c.layer.Proposals.Proposals.Get(id)
+		open = append(open, p)
 	}
 	return open
 }

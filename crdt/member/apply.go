@@ -45,7 +45,7 @@ type passTerms struct {
 	Coop     record.ID
 	From, To record.Key
 	Revoke   bool
-	Seating  uint64
+	Seated   uint64 // how often From got a seat: the signature is for this time alone
 }
 
 type passBody struct {
@@ -71,7 +71,7 @@ func NewRevoke(device record.Key) []byte { return record.Marshal(keyBody{Key: de
 // NewSeatPass returns the body that passes a teller's seat to another device of
 // the same person and, if revoke is set, revokes the old one. The old device
 // writes it, with a nil root; or any other device, with the root's signature,
-// which counts only until the tellers change.
+// which counts only as long as from keeps the seat it has now.
 func (s *State) NewSeatPass(from, to record.Key, revoke bool, root *record.Private) []byte {
 	b := passBody{From: from, To: to, Revoke: revoke}
 	if root != nil {
@@ -81,7 +81,8 @@ func (s *State) NewSeatPass(from, to record.Key, revoke bool, root *record.Priva
 }
 
 func (s *State) passTerms(b passBody) []byte {
-	return record.Marshal(passTerms{Coop: s.Coop, From: b.From, To: b.To, Revoke: b.Revoke, Seating: s.Seating})
+	from, _ := s.Devices.Get(b.From)
+	return record.Marshal(passTerms{Coop: s.Coop, From: b.From, To: b.To, Revoke: b.Revoke, Seated: from.Seated})
 }
 
 // Apply lets one act of this package's kinds take effect; by is what AuthorOf
@@ -282,6 +283,9 @@ func (s *State) admit(by Member, r *record.Record) error {
 	} else {
 		s.Persons.Put(id, id)
 		m = Member{ID: id, Status: s.arrive(id), Root: c.Root}
+		if m.full() {
+			s.Turnover++
+		}
 	}
 	m.Name, m.SponsoredBy, m.Admitted, m.Since = c.Name, by.ID, r.ID, r.Time
 	s.addDevice(m, c.Device, c.DeviceName)
@@ -326,6 +330,9 @@ func (s *State) leave(by Member, r *record.Record) error {
 
 func (s *State) remove(m Member, status Status) {
 	if !s.Lenient {
+		if m.full() {
+			s.Turnover++
+		}
 		m.Status, m.Offices = status, nil
 		s.Members.Put(m.ID, m)
 		s.Removals++
@@ -431,7 +438,7 @@ func (s *State) seatPass(by Member, r *record.Record) error {
 	case b.RootSig == (record.Sig{}) && r.Device != b.From:
 		return fmt.Errorf("the seat of %s can be passed by the device %s itself or with the root key", by.Name, from.label())
 	case b.RootSig != (record.Sig{}) && !by.Root.Verify(record.DomainSeat, s.passTerms(b), b.RootSig):
-		return fmt.Errorf("the root key of %s did not sign this passing of the seat, or the tellers have changed since: sign it again", by.Name)
+		return fmt.Errorf("the root key of %s did not sign this passing of the seat, or the seat was passed or given anew since: sign it again", by.Name)
 	}
 	tellers := slices.Clone(s.Tellers)
 	tellers[seat] = b.To
@@ -442,7 +449,15 @@ func (s *State) seatPass(by Member, r *record.Record) error {
 	return nil
 }
 
+// seat makes devices the tellers, and counts the seat of each that had none: what a
+// root signed about an earlier one is over.
 func (s *State) seat(tellers []record.Key) {
+	for _, k := range tellers {
+		if d, ok := s.Devices.Get(k); ok && !slices.Contains(s.Tellers, k) {
+			d.Seated++
+			s.Devices.Put(k, d)
+		}
+	}
 	s.Tellers = tellers
 	s.Seating++
 }

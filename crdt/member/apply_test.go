@@ -141,7 +141,7 @@ func TestInviteLivesWithItsIssuer(t *testing.T) {
 		},
 		"expelled": func(w *world) error {
 			w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
-			return w.Expel(w.id("Bo"))
+			return w.Expel(w.id("Bo"), member.MinRemain)
 		},
 	}
 	for name, remove := range tests {
@@ -282,7 +282,7 @@ func (w *world) cardWith(root *record.Private, name, device, invite string) []by
 func TestComeBack(t *testing.T) {
 	w := found(t, "Ana", "Bo", "Chi", "Dee")
 	w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
-	w.must(w.Expel(w.id("Dee")))
+	w.must(w.Expel(w.id("Dee"), member.MinRemain))
 	w.addDevice("Bo", "tablet")
 	w.must(w.act(deviceOf("Ana"), member.KindInvite, invite("i", 2)))
 	back := w.cardWith(rootOf("Bo"), "Bob", "bo's new laptop", "i")
@@ -414,16 +414,16 @@ func TestSeatPass(t *testing.T) {
 		body func(w *world) []byte
 		says string
 	}{
-		"a thief of another device":    {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, nil) }, "root key"},
-		"another's root":               {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, rootOf("Chi")) }, "did not sign"},
-		"a device key for the root":    {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, bo) }, "did not sign"},
-		"another's seat":               {bo, func(w *world) []byte { return pass(w, deviceOf("Chi"), tablet, false, nil) }, "Bo has no device"},
-		"to another person":            {bo, func(w *world) []byte { return pass(w, bo, deviceOf("Chi"), false, nil) }, "Bo has no device"},
-		"to itself":                    {bo, func(w *world) []byte { return pass(w, bo, bo, false, nil) }, "seat already"},
-		"no seat to pass":              {tablet, func(w *world) []byte { return pass(w, tablet, key("desk"), false, nil) }, "no teller's seat"},
-		"signed for another device":    {tablet, func(w *world) []byte { return swapTo(w, pass(w, bo, tablet, true, rootOf("Bo"))) }, "did not sign"},
-		"signed without the revoking":  {tablet, func(w *world) []byte { return flipRevoke(pass(w, bo, tablet, false, rootOf("Bo"))) }, "did not sign"},
-		"signed before tellers change": {tablet, staleSeatPass, "tellers have changed"},
+		"a thief of another device":   {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, nil) }, "root key"},
+		"another's root":              {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, rootOf("Chi")) }, "did not sign"},
+		"a device key for the root":   {tablet, func(w *world) []byte { return pass(w, bo, tablet, true, bo) }, "did not sign"},
+		"another's seat":              {bo, func(w *world) []byte { return pass(w, deviceOf("Chi"), tablet, false, nil) }, "Bo has no device"},
+		"to another person":           {bo, func(w *world) []byte { return pass(w, bo, deviceOf("Chi"), false, nil) }, "Bo has no device"},
+		"to itself":                   {bo, func(w *world) []byte { return pass(w, bo, bo, false, nil) }, "seat already"},
+		"no seat to pass":             {tablet, func(w *world) []byte { return pass(w, tablet, key("desk"), false, nil) }, "no teller's seat"},
+		"signed for another device":   {tablet, func(w *world) []byte { return swapTo(w, pass(w, bo, tablet, true, rootOf("Bo"))) }, "did not sign"},
+		"signed without the revoking": {tablet, func(w *world) []byte { return flipRevoke(pass(w, bo, tablet, false, rootOf("Bo"))) }, "did not sign"},
+		"signed for an earlier seat":  {tablet, staleSeatPass, "given anew since"},
 		"to a revoked device": {bo, func(w *world) []byte {
 			w.must(w.act(bo, member.KindRevoke, member.NewRevoke(tablet.Public())))
 			return pass(w, bo, tablet, false, nil)
@@ -459,10 +459,27 @@ func flipRevoke(body []byte) []byte {
 	return body
 }
 
+// staleSeatPass is signed, and then Bo has no seat for a while.
 func staleSeatPass(w *world) []byte {
-	body := w.NewSeatPass(deviceOf("Bo").Public(), key("tablet").Public(), true, rootOf("Bo"))
-	w.must(w.SetTellers([]record.Key{deviceOf("Bo").Public()}))
+	bo := deviceOf("Bo").Public()
+	body := w.NewSeatPass(bo, key("tablet").Public(), true, rootOf("Bo"))
+	w.must(w.SetTellers(devices("Ana")))
+	w.must(w.SetTellers(devices("Ana", "Bo")))
 	return body
+}
+
+// TestSeatPassOutlivesOthers: what others do with their seats does not void what a
+// root signed about one that stays where it is.
+func TestSeatPassOutlivesOthers(t *testing.T) {
+	w := found(t, "Ana", "Bo", "Chi")
+	w.addDevice("Bo", "tablet")
+	w.addDevice("Chi", "phone")
+	chi, phone := deviceOf("Chi"), key("phone")
+	body := w.NewSeatPass(deviceOf("Bo").Public(), key("tablet").Public(), true, rootOf("Bo"))
+	w.must(w.act(chi, member.KindSeatPass, w.NewSeatPass(chi.Public(), phone.Public(), false, nil)))
+	w.must(w.act(phone, member.KindSeatPass, w.NewSeatPass(phone.Public(), chi.Public(), false, nil)))
+	w.must(w.SetTellers(devices("Bo", "Ana")))
+	w.must(w.act(key("tablet"), member.KindSeatPass, body))
 }
 
 func replace(b, from, to []byte) []byte {
@@ -564,7 +581,7 @@ func TestLenient(t *testing.T) {
 	w.must(w.SetTellers([]record.Key{deviceOf("Ana").Public()}))
 	w.Lenient = true
 	w.must(w.act(deviceOf("Bo"), member.KindLeave, nil))
-	w.must(w.Expel(w.id("Chi")))
+	w.must(w.Expel(w.id("Chi"), member.MinRemain))
 	w.must(w.act(deviceOf("Ana"), member.KindRevoke, member.NewRevoke(key("tablet").Public())))
 	mustFail(t, "fork", w.Advance(record.ID{1}, deviceOf("Dee").Public(), 9))
 	c, err := member.NewRecoveryCard(recoveryTerms(w, "Chi"), key("r"), key("d"))

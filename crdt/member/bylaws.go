@@ -75,6 +75,8 @@ const (
 	OfflineLimit = "offline-limit"
 	Quorum       = "quorum"
 	PollDays     = "poll-days"
+	ProposalDays = "proposal-days"
+	ShortestDays = "shortest-days"
 	InviteDays   = "invite-days"
 	Purpose      = "purpose"
 )
@@ -86,6 +88,8 @@ func Clauses() []Clause {
 		{OfflineLimit, ClausePerUnit, 10, 0, 1_000_000, "how much a member may pay before the minutes confirm it; members' own nodes hold to it"},
 		{Quorum, ClausePercent, 30, 0, 100, "how many of those who may vote must have voted in an ordinary poll"},
 		{PollDays, ClauseDays, 7, 1, 365, "how long an ordinary poll stays open unless its author says otherwise"},
+		{ProposalDays, ClauseDays, 30, 1, 365, "how long any other proposal stays open unless its author says otherwise"},
+		{ShortestDays, ClauseDays, 1, 1, 30, "how long tellers leave every proposal open at the least, whatever its author says"},
 		{InviteDays, ClauseDays, 14, 1, 365, "how long an invite can be used unless its issuer says otherwise"},
 		{Purpose, ClauseText, 0, 0, MaxTextLen, "what the co-op is for"},
 	}

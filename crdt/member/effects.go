@@ -28,13 +28,16 @@ func (s *State) MakeMember(ids []record.ID) error {
 		}
 		m.Status = StatusMember
 		s.Members.Put(id, m)
+		s.Turnover++
 	}
 	return errors.Join(errs...)
 }
 
-// Expel puts a person out. A teller must lose the seat first, by a decision; a
-// member can be expelled only if MinRemain others are left to vote.
-func (s *State) Expel(id record.ID) error {
+// Expel puts a person out, as deciders people could decide. A teller must lose the
+// seat first, by a decision; a member, also one who was none yet when it was
+// proposed, can be expelled only where MinRemain could decide and as many others
+// are left to vote.
+func (s *State) Expel(id record.ID, deciders int) error {
 	m, err := s.present(id)
 	if err != nil {
 		return err
@@ -43,6 +46,9 @@ func (s *State) Expel(id record.ID) error {
 		return fmt.Errorf("%s is a teller: decide on other tellers first, in this proposal or another", m.Name)
 	}
 	if m.full() {
+		if deciders < MinRemain {
+			return fmt.Errorf("%s is a member now, %d could decide on the expulsion, and it takes at least %d to expel a member: propose it again", m.Name, deciders, MinRemain)
+		}
 		others := len(s.Voters())
 		if m.Status == StatusMember {
 			others--
@@ -187,6 +193,7 @@ func (s *State) Rest(id record.ID) error {
 	}
 	m.Status = StatusResting
 	s.Members.Put(id, m)
+	s.Turnover++
 	return nil
 }
 
@@ -196,5 +203,6 @@ func (s *State) Wake(id record.ID) {
 	if m, ok := s.Members.Get(id); ok && m.Status == StatusResting {
 		m.Status = StatusMember
 		s.Members.Put(id, m)
+		s.Turnover++
 	}
 }

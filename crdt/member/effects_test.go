@@ -69,6 +69,7 @@ func TestStateBytes(t *testing.T) {
 		"tellers":   func(s *member.State) { s.Tellers = nil },
 		"seating":   func(s *member.State) { s.Seating++ },
 		"removals":  func(s *member.State) { s.Removals++ },
+		"turnover":  func(s *member.State) { s.Turnover++ },
 		"members":   func(s *member.State) { s.Members.Delete(w.id("Ana")) },
 		"devices":   func(s *member.State) { s.Devices.Delete(deviceOf("Ana").Public()) },
 		"strangers": func(s *member.State) { s.Strangers.Put(record.Key{1}, member.Device{}) },
@@ -108,25 +109,64 @@ func TestExpel(t *testing.T) {
 	w := found(t, "Ana", "Bo", "Chi")
 	w.join("Dee", "Eli")
 	w.must(w.SetTellers(devices("Ana")))
-	refuse(t, w.Expel(w.id("Ana")), "Ana is a teller", "other tellers")
-	refuse(t, w.Expel(w.id("Bo")), "2 members besides Bo")
-	w.must(w.Expel(w.id("Eli"))) // an associate has no vote to lose
+	refuse(t, w.Expel(w.id("Ana"), member.MinRemain), "Ana is a teller", "other tellers")
+	refuse(t, w.Expel(w.id("Bo"), member.MinRemain), "2 members besides Bo")
+	w.must(w.Expel(w.id("Eli"), member.MinRemain)) // an associate has no vote to lose
 	w.must(w.MakeMember(w.ids("Dee")))
 	w.must(w.Rest(w.id("Dee")))
-	refuse(t, w.Expel(w.id("Bo")), "2 members besides Bo")
-	w.must(w.clone().Expel(w.id("Dee"))) // who rests is no voter: three are left
+	refuse(t, w.Expel(w.id("Bo"), member.MinRemain), "2 members besides Bo")
+	w.must(w.clone().Expel(w.id("Dee"), member.MinRemain)) // who rests is no voter: three are left
 	w.Wake(w.id("Dee"))
 	removals := w.Removals
-	w.must(w.Expel(w.id("Bo")))
+	w.must(w.Expel(w.id("Bo"), member.MinRemain))
 	if m := w.get("Bo"); m.Status != member.StatusExpelled || !m.Gone() || m.Offices != nil || w.Removals == removals {
 		t.Errorf("got %+v", m)
 	}
 	refuse(t, w.act(deviceOf("Bo"), member.KindInvite, invite("i", 1)), "Bo was expelled")
-	refuse(t, w.Expel(w.id("Bo")), "expelled")
-	refuse(t, w.Expel(w.id("Zoe")), "nobody")
-	refuse(t, w.Expel(w.id("Chi")), "2 members besides Chi")
+	refuse(t, w.Expel(w.id("Bo"), member.MinRemain), "expelled")
+	refuse(t, w.Expel(w.id("Zoe"), member.MinRemain), "nobody")
+	refuse(t, w.Expel(w.id("Chi"), member.MinRemain), "2 members besides Chi")
 	refuse(t, w.SetOffice(w.id("Bo"), member.Sponsor, true), "expelled")
 	refuse(t, w.Rest(w.id("Bo")), "expelled")
+}
+
+// TestExpelWhoBecameMember: those who could decide on an associate are too few for the
+// member that the person became.
+func TestExpelWhoBecameMember(t *testing.T) {
+	w := found(t, "Ana", "Bo", "Chi", "Dee")
+	w.join("Eli")
+	w.must(w.SetTellers(devices("Ana")))
+	w.must(w.clone().Expel(w.id("Eli"), 2))
+	w.must(w.MakeMember(w.ids("Eli")))
+	refuse(t, w.Expel(w.id("Eli"), 2), "Eli is a member now", "2 could decide", "at least 3")
+	w.must(w.Expel(w.id("Eli"), 3))
+}
+
+// TestTurnover: what changes who votes is counted, for it has open proposals judged
+// again; what associates do is not.
+func TestTurnover(t *testing.T) {
+	w := found(t, "Ana", "Bo", "Chi", "Dee")
+	w.join("Eli", "Finn")
+	for _, step := range []struct {
+		name string
+		do   func() error
+		more uint64
+	}{
+		{"an associate leaves", func() error { return w.act(deviceOf("Finn"), member.KindLeave, nil) }, 0},
+		{"an associate becomes a member", func() error { return w.MakeMember(w.ids("Eli")) }, 1},
+		{"a member rests", func() error { return w.Rest(w.id("Eli")) }, 1},
+		{"who rests wakes", func() error { w.Wake(w.id("Eli")); return nil }, 1},
+		{"who is awake wakes", func() error { w.Wake(w.id("Eli")); return nil }, 0},
+		{"a member leaves", func() error { return w.act(deviceOf("Eli"), member.KindLeave, nil) }, 1},
+		{"tellers change", func() error { return w.SetTellers(devices("Ana")) }, 0},
+		{"a member is expelled", func() error { return w.Expel(w.id("Dee"), member.MinRemain) }, 1},
+	} {
+		before := w.Turnover
+		w.must(step.do())
+		if got := w.Turnover - before; got != step.more {
+			t.Errorf("%s: counted %d times, want %d", step.name, got, step.more)
+		}
+	}
 }
 
 func TestSetOffice(t *testing.T) {

@@ -72,7 +72,7 @@ func (c chaos) decide() {
 	case 0:
 		err = c.MakeMember([]record.ID{who})
 	case 1:
-		err = c.Expel(who)
+		err = c.Expel(who, member.MinRemain)
 	case 2:
 		err = c.SetOffice(who, rapid.SampledFrom(member.Offices()).Draw(c.rt, "office"), rapid.Bool().Draw(c.rt, "on"))
 	case 3:

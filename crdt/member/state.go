@@ -100,6 +100,7 @@ type Device struct {
 	Forked  bool      // it wrote two records into one slot
 	Second  record.ID // the record by which it forked: the later in the order
 	LastSeq uint64
+	Seated  uint64 // how often it got a teller's seat
 }
 
 func (d Device) out() bool { return d.Revoked || d.Forked }
@@ -142,6 +143,7 @@ type State struct {
 	Tellers   []record.Key                      // in the order in which they lead
 	Seating   uint64                            // how often Tellers changed
 	Removals  uint64                            // how often devices were put out
+	Turnover  uint64                            // how often who votes changed
 
 	// Lenient puts nobody and no device out: acts that would have no such
 	// effect. It is for judging what to take from peers, and is not written.
@@ -380,13 +382,14 @@ type head struct {
 	Tellers           []record.Key
 	Seating, Removals uint64
 	Succeeds          Succession
+	Turnover          uint64
 }
 
 // WriteTo writes the state in the deterministic encoding of package record:
 // equal states write equal bytes.
 func (s *State) WriteTo(w io.Writer) (int64, error) {
 	h := head{Coop: s.Coop, Name: s.Name, Agreement: s.Agreement, Units: s.Units, Bylaws: s.Bylaws,
-		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals, Succeeds: s.Succeeds}
+		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals, Succeeds: s.Succeeds, Turnover: s.Turnover}
 	k, err := w.Write(record.Marshal(h))
 	n := int64(k)
 	for _, t := range []io.WriterTo{s.Members, s.Devices, s.Strangers, s.Invites, s.Waiting, s.Awaited, s.Persons} {
@@ -409,7 +412,7 @@ func (s *State) Read(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("people: %w", err)
 	}
 	s.Coop, s.Name, s.Agreement, s.Units, s.Bylaws = h.Coop, h.Name, h.Agreement, h.Units, h.Bylaws
-	s.Tellers, s.Seating, s.Removals, s.Succeeds = h.Tellers, h.Seating, h.Removals, h.Succeeds
+	s.Tellers, s.Seating, s.Removals, s.Succeeds, s.Turnover = h.Tellers, h.Seating, h.Removals, h.Succeeds, h.Turnover
 	reads := []func([]byte) ([]byte, error){s.Members.Read, s.Devices.Read, s.Strangers.Read,
 		s.Invites.Read, s.Waiting.Read, s.Awaited.Read, s.Persons.Read}
 	for _, read := range reads {

@@ -14,11 +14,11 @@ var (
 	errEarly   = errors.New("the proposal is not over yet")
 )
 
-// Apply gives one act to the state. It returns the proposals that passed by
-// it, whose effects are to take place right there. An error is the reason of a
+// Apply gives one act to the state. It returns the proposals that are to be judged
+// for it, right there, one after the other. An error is the reason of a
 // Problem; then nothing has changed. The author must be somebody for whom the
 // record's device may act, and awake.
-func (s *State) Apply(people *member.State, by member.Member, r *record.Record) (passed []Proposal, err error) {
+func (s *State) Apply(people *member.State, by member.Member, r *record.Record) (judge []record.ID, err error) {
 	switch r.Kind {
 	case KindOpen:
 		return nil, s.open(people, by, r)
@@ -65,6 +65,7 @@ func (s *State) open(people *member.State, by member.Member, r *record.Record) e
 	}
 	s.Proposals.Put(p.ID, p)
 	s.Open.Put(by.ID, open+1)
+	s.Undecided.Put(p.ID, true)
 	return nil
 }
 
@@ -98,7 +99,7 @@ func (s *State) withdraw(by member.Member, r *record.Record) error {
 	return nil
 }
 
-func (s *State) cast(by member.Member, r *record.Record) ([]Proposal, error) {
+func (s *State) cast(by member.Member, r *record.Record) ([]record.ID, error) {
 	var b CastBody
 	if err := read(r, &b); err != nil {
 		return nil, err
@@ -112,10 +113,12 @@ func (s *State) cast(by member.Member, r *record.Record) ([]Proposal, error) {
 	switch {
 	case !contains(p.Voters, by.ID):
 		return nil, fmt.Errorf("%s was not among those who may vote when the proposal was opened", by.Name)
-	case by.Gone():
-		return nil, fmt.Errorf("%s is no longer in the co-op", by.Name)
 	case by.Status == member.StatusAssociate:
 		return nil, fmt.Errorf("%s left since the proposal was opened, and came back as an associate", by.Name)
+	case by.Status != member.StatusMember:
+		return nil, fmt.Errorf("%s is no member any more", by.Name)
+	case contains(p.Gone, by.ID):
+		return nil, fmt.Errorf("%s has left since the proposal was opened", by.Name)
 	case p.Status == StatusWithdrawn:
 		return nil, errors.New("its author has withdrawn the proposal")
 	case len(ballot.Votes) >= MaxVotes:
@@ -126,37 +129,46 @@ func (s *State) cast(by member.Member, r *record.Record) ([]Proposal, error) {
 	if v.Late {
 		return nil, nil
 	}
-	p.replace(ballot, v)
-	return s.judge(p, r.ID, false), nil
+	p.Count.replace(ballot, v)
+	s.Proposals.Put(p.ID, p)
+	return []record.ID{p.ID}, nil
 }
 
 // close is not judged by when it stands: the tellers' clocks are all the time
-// there is. One who comes after the rest is no Problem.
-func (s *State) close(people *member.State, r *record.Record) ([]Proposal, error) {
-	p, err := s.named(r)
-	if err != nil {
+// there is. One who comes after the rest is no Problem. Nor is what it names besides
+// proposals that it can close: its author saw another order.
+func (s *State) close(people *member.State, r *record.Record) (judge []record.ID, err error) {
+	var b CloseBody
+	if err := read(r, &b); err != nil {
 		return nil, err
 	}
-	if err := p.closable(people, r.Device); err != nil {
-		return nil, err
+	var errs []error
+	for _, id := range b.Proposals {
+		p, err := s.find(id)
+		if err == nil {
+			err = p.Closable(people, r.Device)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.Closers = append(slices.Clone(p.Closers), r.Device)
+		s.Proposals.Put(id, p)
+		judge = append(judge, id)
 	}
-	p.Closers = append(slices.Clone(p.Closers), r.Device)
-	if p.Status != StatusOpen {
-		s.Proposals.Put(p.ID, p)
-		return nil, nil
+	if judge == nil {
+		return nil, errs[0]
 	}
-	return s.judge(p, r.ID, p.closed(people)), nil
+	return judge, nil
 }
 
-// closable says why a device cannot write that the time of a proposal is over.
-func (p Proposal) closable(people *member.State, device record.Key) error {
+// Closable says why a device cannot write that the time of a proposal is over.
+func (p Proposal) Closable(people *member.State, device record.Key) error {
 	switch {
-	case p.Rule != Ordinary:
-		return fmt.Errorf("a %s proposal is decided by its votes alone: nobody closes it", p.Rule)
 	case !slices.Contains(people.Tellers, device):
-		return errors.New("only tellers close a poll, by the device that has the seat")
+		return errors.New("only tellers close a proposal, by the device that has the seat")
 	case slices.Contains(p.Closers, device):
-		return errors.New("this teller has closed the poll already")
+		return errors.New("this teller has closed the proposal already")
 	}
 	return nil
 }
@@ -173,46 +185,64 @@ func (p Proposal) closed(people *member.State) bool {
 	return 2*n > len(people.Tellers)
 }
 
-// Review judges all open proposals again, and returns those that passed. It is
-// to be called after an act by which somebody left or was expelled, or by which
-// the list of tellers changed: what is awaited of them is awaited no more.
-func (s *State) Review(people *member.State, at record.ID) (passed []Proposal) {
-	for _, p := range s.Proposals.Clone().All() {
-		if p.Status != StatusOpen {
-			continue
-		}
-		p.Gone = s.gone(people, p)
-		passed = append(passed, s.judge(p, at, p.closed(people))...)
-	}
-	return passed
-}
-
-// gone returns who of an electorate is no longer there and has not voted.
-func (s *State) gone(people *member.State, p Proposal) (gone []record.ID) {
-	for _, voter := range p.Voters {
-		m, _ := people.Members.Get(voter)
-		here := !m.Gone() && m.Status != member.StatusAssociate // who came back votes on what is opened from then on
-		if _, voted := s.Voted(p.ID, voter); !here && !voted {
-			gone = append(gone, voter)
-		}
-	}
-	return gone
-}
-
-// judge stores an open proposal, decided if its votes decide it.
-func (s *State) judge(p Proposal, at record.ID, closed bool) []Proposal {
-	p.Status = p.verdict(closed)
+// Judge decides an open proposal if what stands at this place in the order decides
+// it, and reports whether it passed by that: then its effects are to take place
+// right there, before another is judged. It is to be asked after a vote and a
+// vote/close, and for all Undecided ones after who votes or who keeps the minutes
+// has changed; departed are those who left or were expelled since it was last asked.
+//
+// It costs a look-up for each of the departed, and only where enough of the
+// electorate have voted, or the time is over, a walk over the people and the voters.
+func (s *State) Judge(people *member.State, id, at record.ID, departed []record.ID) (p Proposal, passed bool) {
+	p, _ = s.Proposals.Get(id)
 	if p.Status != StatusOpen {
-		p.Decided = at
+		return p, false
 	}
-	if p.Status == StatusPassed {
+	s.part(people, &p, departed)
+	closed := p.closed(people)
+	if p.awaits(closed) {
+		s.Proposals.Put(id, p)
+		return p, false
+	}
+	there := s.there(people, p)
+	switch p.Status = p.verdict(there, closed); p.Status {
+	case StatusPassed:
 		p.Failed = make([]string, len(p.Effects))
+		fallthrough
+	case StatusRejected:
+		p.There, p.Decided = there, at
 	}
 	s.put(p)
-	if p.Status == StatusPassed {
-		return []Proposal{p}
+	return p, p.Status == StatusPassed
+}
+
+// part notes who of an electorate left or was expelled without having voted.
+func (s *State) part(people *member.State, p *Proposal, departed []record.ID) {
+	for _, id := range departed {
+		m, _ := people.Members.Get(id)
+		if _, voted := s.Voted(p.ID, id); m.Gone() && !voted && contains(p.Voters, id) {
+			p.Gone = record.SortIDs(append(slices.Clone(p.Gone), id))
+		}
 	}
-	return nil
+}
+
+// there returns what counts of a proposal at this place in the order.
+func (s *State) there(people *member.State, p Proposal) There {
+	members := Electorate(people, p.Effects)
+	t := There{Members: len(members)}
+	if p.Rule == Ordinary {
+		t.Quorum = people.Bylaws.Number(member.Quorum)
+	}
+	for _, voter := range p.Voters {
+		v, voted := s.Voted(p.ID, voter)
+		switch {
+		case !contains(members, voter):
+			t.Away = append(t.Away, voter)
+		case voted:
+			t.Count.add(v.Option, 1)
+		}
+	}
+	return t
 }
 
 // put stores a proposal that was open.
@@ -221,6 +251,7 @@ func (s *State) put(p Proposal) {
 	if p.Status != StatusOpen {
 		n, _ := s.Open.Get(p.Author)
 		s.Open.Put(p.Author, n-1)
+		s.Undecided.Delete(p.ID)
 	}
 }
 

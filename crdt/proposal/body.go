@@ -16,7 +16,7 @@ const (
 	KindOpen     = "proposal/open"     // OpenBody, by a member
 	KindWithdraw = "proposal/withdraw" // NameBody, by the proposal's author
 	KindCast     = "vote/cast"         // CastBody, by any device of somebody of the electorate
-	KindClose    = "vote/close"        // NameBody, by a teller's device
+	KindClose    = "vote/close"        // CloseBody, by a teller's device
 )
 
 // Option is what a vote says.
@@ -38,7 +38,7 @@ type OpenBody struct {
 	Rule       Rule
 	Effects    []Effect
 	Electorate [32]byte // member.Roll of the Electorate that the author saw
-	ClosesAt   int64    // unix milliseconds; 0 unless it is a poll
+	ClosesAt   int64    // unix milliseconds
 }
 
 // CastBody votes.
@@ -49,10 +49,16 @@ type CastBody struct {
 	Reason   string
 }
 
-// NameBody withdraws a proposal, or says that its time is over.
+// NameBody withdraws a proposal.
 type NameBody struct {
 	_        struct{} `cbor:",toarray"`
 	Proposal record.ID
+}
+
+// CloseBody says that the time of proposals is over.
+type CloseBody struct {
+	_         struct{}    `cbor:",toarray"`
+	Proposals []record.ID // sorted, 1 to MaxClosed
 }
 
 // body is one of the above.
@@ -79,16 +85,10 @@ func (b *OpenBody) check() error {
 	if len(b.Version) > MaxVersion || !slices.Equal(b.Version, record.SortIDs(slices.Clone(b.Version))) {
 		return fmt.Errorf("the version of the text is not 1 to %d records, sorted and unique", MaxVersion)
 	}
-	switch b.Rule {
-	case Ordinary:
-		if b.ClosesAt < 1 || b.ClosesAt > record.MaxTime {
-			return errors.New("an ordinary proposal says when it closes")
-		}
-	case Governance, Constitutional:
-		if b.ClosesAt != 0 {
-			return fmt.Errorf("a %s proposal stays open until it is decided: leave out when it closes", b.Rule)
-		}
-	default:
+	if b.ClosesAt < 1 || b.ClosesAt > record.MaxTime {
+		return errors.New("a proposal says when it closes")
+	}
+	if !slices.Contains([]Rule{Ordinary, Governance, Constitutional}, b.Rule) {
 		return fmt.Errorf("there is no rule %q: there are %s, %s and %s", b.Rule, Ordinary, Governance, Constitutional)
 	}
 	return checkEffects(b.Effects, b.Rule)
@@ -102,6 +102,13 @@ func (b *CastBody) check() error {
 }
 
 func (b *NameBody) check() error { return nil }
+
+func (b *CloseBody) check() error {
+	if n := len(b.Proposals); n < 1 || n > MaxClosed || !slices.Equal(b.Proposals, record.SortIDs(slices.Clone(b.Proposals))) {
+		return fmt.Errorf("it does not name 1 to %d proposals, sorted and unique", MaxClosed)
+	}
+	return nil
+}
 
 func checkText(what, s string, low, high int) error {
 	if n := utf8.RuneCountInString(s); n < low || n > high {

@@ -20,7 +20,7 @@ func TestCloseTakesMoreThanHalfOfTellers(t *testing.T) {
 				w.is(id, proposal.StatusOpen)
 				wants(t, w.close(i, id), "")
 				if i < need-1 {
-					wants(t, w.close(i, id), "has closed the poll already")
+					wants(t, w.close(i, id), "has closed the proposal already")
 				}
 			}
 			w.is(id, proposal.StatusRejected)
@@ -35,10 +35,31 @@ func TestCloseRefused(t *testing.T) {
 	w := newWorld(t, 5, 3)
 	poll, governance := w.open(0, proposal.Ordinary), w.open(0, proposal.Governance)
 	wants(t, w.close(3, poll), "only tellers")
-	wants(t, w.close(0, governance), "by its votes alone")
 	wants(t, w.close(0, stranger), "there is no proposal")
+	wants(t, w.close(0), "it does not name 1 to 1000")
 	wants(t, w.close(0, poll), "")
 	wants(t, w.close(0, poll), "already")
+	_, err := w.act(0, proposal.KindClose, record.Marshal(proposal.CloseBody{Proposals: []record.ID{governance, governance}}))
+	wants(t, err, "sorted and unique")
+	many := make([]record.ID, proposal.MaxClosed+1)
+	for i := range many {
+		many[i] = idOf(uint64(i) + 1)
+	}
+	wants(t, w.close(0, many...), "it does not name 1 to 1000")
+	wants(t, w.close(0, many[1:]...), "") // governance is among them
+}
+
+// TestCloseNamesMany: what a teller's record names besides, of which it saw another
+// order, does not void the rest.
+func TestCloseNamesMany(t *testing.T) {
+	w := newWorld(t, 5, 3)
+	a, b, c := w.open(0, proposal.Ordinary), w.open(0, proposal.Governance), w.open(0, proposal.Constitutional, bylaw)
+	w.votes(a, "yy")
+	wants(t, w.close(0, a, b, stranger), "")
+	wants(t, w.close(1, a, b, c), "")
+	w.is(a, proposal.StatusPassed)
+	w.is(b, proposal.StatusRejected)
+	w.is(c, proposal.StatusOpen)
 }
 
 func TestCloseCountsThoseWhoAreTellersNow(t *testing.T) {
@@ -71,13 +92,18 @@ func TestMayClose(t *testing.T) {
 		held, now int64
 		want      string
 	}{
-		{"before", nil, 0, 0, closesAt - 1, "not over"},
-		{"then", nil, 0, 0, closesAt, ""},
-		{"just held", nil, 0, closesAt, closesAt, ""},
-		{"no teller", nil, 3, 0, closesAt, "only tellers"},
+		{"before", nil, 0, closesAt - 9*day, closesAt - 1, "not over"},
+		{"then", nil, 0, closesAt - 9*day, closesAt, ""},
+		{"no teller", nil, 3, closesAt - 9*day, closesAt, "only tellers"},
+		{"held a day", nil, 0, closesAt - day, closesAt, ""},
+		{"held less", nil, 0, closesAt - day + 1, closesAt, "not over"},
+		{"dated back, held a day", nil, 0, closesAt + 9*day, closesAt + 10*day, ""},
+		{"dated back, held less", nil, 0, closesAt + 9*day, closesAt + 10*day - 1, "not over"},
+		{"held a year", nil, 0, closesAt - 400*day, closesAt - 35*day, ""},
+		{"held almost a year", nil, 0, closesAt - 400*day, closesAt - 35*day - 1, "not over"},
 		{"rest, held 30 days", []proposal.Effect{rest}, 0, closesAt - 30*day, closesAt, ""},
 		{"rest, held less", []proposal.Effect{rest}, 0, closesAt - 30*day + 1, closesAt, "not over"},
-		{"rest, held long", []proposal.Effect{rest}, 0, 0, closesAt - 1, "not over"},
+		{"rest, held long", []proposal.Effect{rest}, 0, closesAt - 60*day, closesAt - 1, "not over"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, 5, 3)
@@ -87,7 +113,12 @@ func TestMayClose(t *testing.T) {
 	}
 	w := newWorld(t, 3, 1)
 	id := w.open(0, proposal.Governance)
-	wants(t, w.get(id).MayClose(w.people, device(0), 0, closesAt), "by its votes alone")
+	wants(t, w.get(id).MayClose(w.people, device(0), closesAt-9*day, closesAt), "")
+	if err := w.people.SetClause(member.ShortestDays, 10, ""); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, w.get(id).MayClose(w.people, device(0), closesAt-9*day, closesAt), "not over")
+	wants(t, w.get(id).MayClose(w.people, device(0), closesAt-10*day, closesAt), "")
 	id = w.open(0, proposal.Ordinary)
 	w.votes(id, "yy")
 	wants(t, w.get(id).MayClose(w.people, device(0), 0, closesAt), "decided already")
@@ -166,7 +197,8 @@ func TestWhoIsGoneKeepsTheirPlace(t *testing.T) {
 		after string // votes of those who stay
 		end   proposal.Status
 	}{
-		{"a yes that was cast stands", proposal.Governance, 3, "y", []int{0}, proposal.StatusOpen, "-y", proposal.StatusPassed},
+		{"a yes that was cast stands where it was opened alone", proposal.Governance, 3, "y", []int{0}, proposal.StatusOpen, "-y", proposal.StatusOpen},
+		{"a yes that was cast stands", proposal.Governance, 5, "y", []int{0}, proposal.StatusOpen, "-yyy", proposal.StatusPassed},
 		{"a no that was cast stands", proposal.Governance, 3, "n", []int{0}, proposal.StatusOpen, "-yy", proposal.StatusPassed},
 		{"the silent are no yes", proposal.Governance, 3, "", []int{2}, proposal.StatusOpen, "yn", proposal.StatusRejected},
 		{"as many are needed as before", proposal.Governance, 5, "", []int{3, 4}, proposal.StatusOpen, "yy", proposal.StatusOpen},

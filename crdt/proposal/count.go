@@ -1,6 +1,9 @@
 package proposal
 
-import "coop/crdt/record"
+import (
+	"coop/crdt/member"
+	"coop/crdt/record"
+)
 
 // dayLen is a day in milliseconds.
 const dayLen = 24 * 60 * 60 * 1000
@@ -25,26 +28,59 @@ func Turnout(quorum int64, n int) int { return (int(quorum)*n + 99) / 100 }
 // Silent is how many of the electorate have not voted and still may.
 func (p Proposal) Silent() int { return len(p.Voters) - len(p.Gone) - p.Count.Cast() }
 
-// carried reports whether a proposal passes if no more votes come.
-func (p Proposal) carried(c Count) bool {
-	if p.Rule == Ordinary {
-		return c.Yes > c.No && c.Cast() >= Turnout(p.Quorum, len(p.Voters))
-	}
-	return c.Yes >= Needed(p.Rule, len(p.Voters))
+// end is what counts at one end of a proposal: where it was opened, or where it
+// would pass.
+type end struct {
+	rule   Rule
+	n      int // of how many
+	quorum int64
+	count  Count
+	silent int // who has not voted and still may
 }
 
-// verdict says what the votes make of an open proposal. It is decided if no
-// more votes are awaited, or if it comes to the same whatever the silent vote
-// and whether they do: carried with none of them and with all against it, or
-// not carried with all for it.
-func (p Proposal) verdict(closed bool) Status {
-	all, none := p.Count, p.Count
-	all.Yes += p.Silent()
-	none.No += p.Silent()
+func (p Proposal) opened() end { return end{p.Rule, len(p.Voters), p.Quorum, p.Count, p.Silent()} }
+
+func (p Proposal) passing(t There) end {
+	return end{p.Rule, t.Members, t.Quorum, t.Count, len(p.Voters) - len(t.Away) - t.Count.Cast()}
+}
+
+// carried reports whether there is enough if no more votes come.
+func (e end) carried() bool {
+	if e.rule == Ordinary {
+		return e.count.Yes > e.count.No && e.count.Cast() >= Turnout(e.quorum, e.n)
+	}
+	return e.count.Yes >= Needed(e.rule, e.n)
+}
+
+// all is the end with all who are silent voting alike.
+func (e end) all(o Option) end {
+	e.count.add(o, e.silent)
+	e.silent = 0
+	return e
+}
+
+// passes reports whether there is enough, and the silent cannot change that: it is
+// closed, or there would be enough with all of them against it.
+func (e end) passes(closed bool) bool { return e.carried() && (closed || e.all(No).carried()) }
+
+// ready reports whether a proposal passes by its electorate.
+func (p Proposal) ready(closed bool) bool {
+	return p.opened().passes(closed) && (closed || !p.patient())
+}
+
+// hopeless reports whether an open proposal is rejected unless it passes: it is
+// closed, or its electorate has not enough even with all who are silent for it.
+func (p Proposal) hopeless(closed bool) bool { return closed || !p.opened().all(Yes).carried() }
+
+// awaits reports whether a proposal stays open, whoever the members are by now.
+func (p Proposal) awaits(closed bool) bool { return !p.ready(closed) && !p.hopeless(closed) }
+
+// verdict says what the votes make of a proposal.
+func (p Proposal) verdict(t There, closed bool) Status {
 	switch {
-	case p.carried(p.Count) && (closed || p.carried(none) && !p.patient()):
+	case p.ready(closed) && p.passing(t).passes(closed):
 		return StatusPassed
-	case closed || !p.carried(all):
+	case p.hopeless(closed):
 		return StatusRejected
 	}
 	return StatusOpen
@@ -87,26 +123,37 @@ type Tally struct {
 	Proposal    Proposal
 	Needed      int    // yes for governance and constitutional, else 0
 	Turnout     int    // votes for a poll's quorum, else 0
+	There       There  // what counts where it was decided, or if it is open where people are as asked
 	Lines       []Line // one for each of the electorate, in its order
 	CouldChange bool   // with the late votes, each person's last, it would have come out otherwise
 }
 
-// Tally returns a proposal with all its votes, and whether there is one.
-func (s *State) Tally(id record.ID) (Tally, bool) {
+// Tally returns a proposal with all its votes, as people are now, and whether there
+// is one.
+func (s *State) Tally(people *member.State, id record.ID) (Tally, bool) {
 	p, ok := s.Proposals.Get(id)
 	if !ok {
 		return Tally{}, false
 	}
 	t := Tally{Proposal: p, Needed: Needed(p.Rule, len(p.Voters)), Turnout: Turnout(p.Quorum, len(p.Voters))}
-	again := p
+	if t.There = p.There; p.Status == StatusOpen {
+		t.There = s.there(people, p)
+	}
+	again, there := p.Count, p.There.Count
 	for _, voter := range p.Voters {
 		b, _ := s.Ballots.Get(BallotKey{Proposal: id, Voter: voter})
 		t.Lines = append(t.Lines, p.line(voter, b))
 		if late, ok := b.last(true); ok {
 			again.replace(b, late)
+			if !contains(p.There.Away, voter) {
+				there.replace(b, late)
+			}
 		}
 	}
-	t.CouldChange = again.Count != p.Count && again.verdict(true) != p.Status
+	if again != p.Count {
+		p.Count, p.There.Count = again, there
+		t.CouldChange = p.verdict(p.There, true) != t.Proposal.Status
+	}
 	return t, true
 }
 
@@ -125,11 +172,11 @@ func (p Proposal) line(voter record.ID, b Ballot) Line {
 }
 
 // replace counts v instead of the vote of a ballot that counts so far, if any.
-func (p *Proposal) replace(b Ballot, v Vote) {
+func (c *Count) replace(b Ballot, v Vote) {
 	if old, ok := b.last(false); ok {
-		p.Count.add(old.Option, -1)
+		c.add(old.Option, -1)
 	}
-	p.Count.add(v.Option, 1)
+	c.add(v.Option, 1)
 }
 
 // Voted returns the vote of a person that counts, and whether there is one.

@@ -23,7 +23,7 @@ func FuzzApply(f *testing.F) {
 	for i, id := range []record.ID{governance, poll, stranger} {
 		f.Add(uint8(1), uint8(0), record.Marshal(proposal.NameBody{Proposal: id}))
 		f.Add(uint8(2), uint8(i), record.Marshal(proposal.CastBody{Proposal: id, Option: proposal.Yes, Reason: "ü"}))
-		f.Add(uint8(3), uint8(i), record.Marshal(proposal.NameBody{Proposal: id}))
+		f.Add(uint8(3), uint8(i), record.Marshal(proposal.CloseBody{Proposals: []record.ID{id}}))
 	}
 	f.Add(uint8(3), uint8(0), []byte{0x80})
 	f.Fuzz(func(t *testing.T, kind, by uint8, raw []byte) {
@@ -38,6 +38,8 @@ func FuzzApply(f *testing.F) {
 		switch k {
 		case proposal.KindOpen:
 			again = encodeAgain[proposal.OpenBody](t, raw)
+		case proposal.KindClose:
+			again = encodeAgain[proposal.CloseBody](t, raw)
 		case proposal.KindCast:
 			again = encodeAgain[proposal.CastBody](t, raw)
 		default:

@@ -18,7 +18,8 @@ type world struct {
 	people *member.State
 	s      *proposal.State
 	acts   uint64
-	passed []proposal.Proposal // as Apply and Review returned them
+	passed []proposal.Proposal // as Judge returned them
+	left   []record.ID         // since the last review
 }
 
 func who(i int) record.ID     { return record.ID{byte(i >> 8), byte(i), 1} }
@@ -48,6 +49,9 @@ func newWorld(t testing.TB, members, tellers int) *world {
 func (w *world) setStatus(i int, status member.Status) {
 	m, _ := w.people.Members.Get(who(i))
 	m.Status = status
+	if m.Gone() {
+		w.left = append(w.left, who(i))
+	}
 	w.people.Members.Put(who(i), m)
 }
 
@@ -73,8 +77,10 @@ func (w *world) act(by int, kind string, body []byte) (record.ID, error) {
 	r := &record.Record{Header: record.Header{Coop: w.people.Coop, Kind: kind, Device: device(by), Time: int64(w.acts)}, ID: w.nextID(), Body: body}
 	m, _ := w.people.Members.Get(who(by))
 	before := w.bytes()
-	passed, err := w.s.Apply(w.people, m, r)
-	w.passed = append(w.passed, passed...)
+	ids, err := w.s.Apply(w.people, m, r)
+	for _, id := range ids {
+		w.judge(id, r.ID)
+	}
 	if err != nil && !bytes.Equal(before, w.bytes()) {
 		w.t.Errorf("%s: a Problem (%v) changed the state", kind, err)
 	}
@@ -107,14 +113,11 @@ func (w *world) tryOpen(by int, b proposal.OpenBody) (record.ID, error) {
 const closesAt = 1_700_000_000_000
 
 func body(rule proposal.Rule, effects ...proposal.Effect) proposal.OpenBody {
-	b := proposal.OpenBody{Title: "A shed", Rule: rule, Effects: effects}
-	if rule == proposal.Ordinary {
-		b.ClosesAt = closesAt
-	}
-	return b
+	return proposal.OpenBody{Title: "A shed", Rule: rule, Effects: effects, ClosesAt: closesAt}
 }
 
 func (w *world) vote(by int, id record.ID, o proposal.Option) error {
+	w.people.Wake(who(by)) // as any act of theirs does
 	_, err := w.act(by, proposal.KindCast, record.Marshal(proposal.CastBody{Proposal: id, Option: o}))
 	return err
 }
@@ -132,8 +135,8 @@ func option(c rune) proposal.Option {
 	return map[rune]proposal.Option{'y': proposal.Yes, 'n': proposal.No, 'a': proposal.Abstain}[c]
 }
 
-func (w *world) close(by int, id record.ID) error {
-	_, err := w.act(by, proposal.KindClose, record.Marshal(proposal.NameBody{Proposal: id}))
+func (w *world) close(by int, ids ...record.ID) error {
+	_, err := w.act(by, proposal.KindClose, record.Marshal(proposal.CloseBody{Proposals: record.SortIDs(ids)}))
 	return err
 }
 
@@ -142,8 +145,19 @@ func (w *world) withdraw(by int, id record.ID) error {
 	return err
 }
 
+// review judges all open proposals again.
 func (w *world) review() {
-	w.passed = append(w.passed, w.s.Review(w.people, w.nextID())...)
+	at := w.nextID()
+	for id := range w.s.Undecided.Clone().All() {
+		w.judge(id, at)
+	}
+	w.left = nil
+}
+
+func (w *world) judge(id, at record.ID) {
+	if p, passed := w.s.Judge(w.people, id, at, w.left); passed {
+		w.passed = append(w.passed, p)
+	}
 }
 
 func (w *world) get(id record.ID) proposal.Proposal {
@@ -153,7 +167,7 @@ func (w *world) get(id record.ID) proposal.Proposal {
 
 func (w *world) tally(id record.ID) proposal.Tally {
 	w.t.Helper()
-	t, ok := w.s.Tally(id)
+	t, ok := w.s.Tally(w.people, id)
 	if !ok {
 		w.t.Fatalf("no proposal %s", id.Short())
 	}

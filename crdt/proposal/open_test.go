@@ -109,10 +109,10 @@ func TestOpenForm(t *testing.T) {
 		{"longest version", change(func(b *proposal.OpenBody) { b.Doc, b.Version = who(7), many[:32] }), ""},
 		{"long version", change(func(b *proposal.OpenBody) { b.Doc, b.Version = who(7), many[:33] }), "1 to 32"},
 		{"no such rule", change(func(b *proposal.OpenBody) { b.Rule = "royal" }), "no rule"},
-		{"poll that never closes", change(func(b *proposal.OpenBody) { b.Rule = proposal.Ordinary }), "when it closes"},
+		{"poll that never closes", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, 0 }), "when it closes"},
+		{"governance that never closes", change(func(b *proposal.OpenBody) { b.ClosesAt = 0 }), "when it closes"},
 		{"poll that closes before time", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, -1 }), "when it closes"},
 		{"poll that closes after time", change(func(b *proposal.OpenBody) { b.Rule, b.ClosesAt = proposal.Ordinary, record.MaxTime+1 }), "when it closes"},
-		{"governance that closes", change(func(b *proposal.OpenBody) { b.ClosesAt = closesAt }), "leave out"},
 		{"most effects", change(func(b *proposal.OpenBody) { b.Effects = slices.Repeat([]proposal.Effect{office}, 20) }), ""},
 		{"many effects", change(func(b *proposal.OpenBody) { b.Effects = slices.Repeat([]proposal.Effect{office}, 21) }), "split"},
 		{"no such effect", change(func(b *proposal.OpenBody) { b.Effects = []proposal.Effect{{Kind: "crown"}} }), "does not know"},
@@ -209,8 +209,8 @@ func TestElectorateIsFrozenAndSeen(t *testing.T) {
 	if got, want := w.get(id).Voters, []record.ID{who(0), who(1), who(2), who(3), who(4), who(5)}; !slices.Equal(got, want) {
 		t.Errorf("voters: got %v, want %v", got, want)
 	}
-	w.setStatus(5, member.StatusResting)
-	wants(t, w.vote(5, id, proposal.Yes), "") // what matters is who they were
+	w.setStatus(5, member.StatusAssociate) // they left, and came back
+	wants(t, w.vote(5, id, proposal.Yes), "came back as an associate")
 	old := w.get(id)
 	next := w.open(0, proposal.Governance)
 	wants(t, w.vote(5, next, proposal.Yes), "was not among those")

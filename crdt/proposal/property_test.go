@@ -24,6 +24,24 @@ type model struct {
 	votes  map[int]proposal.Option // in time
 	status proposal.Status
 	kept   int // votes that were taken, late ones too
+
+	there   proposal.Count // of those who are members now
+	members int
+}
+
+// now counts the members, and the votes of those of the electorate who are.
+func (m *model) now(w *world) (c proposal.Count, members int) {
+	there := &model{votes: map[int]proposal.Option{}}
+	for i := range w.people.Members.Len() {
+		if someone, _ := w.people.Members.Get(who(i)); someone.Status != member.StatusMember {
+			continue
+		}
+		members++
+		if o, ok := m.votes[i]; ok {
+			there.votes[i] = o
+		}
+	}
+	return there.count(), members
 }
 
 func (m *model) count() (c proposal.Count) {
@@ -56,6 +74,7 @@ func TestRandomActsKeepTheRules(t *testing.T) {
 				w.review()
 			case what == "join" && me.Status == member.StatusAssociate:
 				w.setStatus(by, member.StatusMember)
+				w.review()
 			case what == "open" && me.Status == member.StatusMember:
 				rule := rapid.SampledFrom(rules).Draw(rt, "rule")
 				id := w.open(by, rule)
@@ -105,16 +124,23 @@ func checkAgainst(rt *rapid.T, w *world, id record.ID, m *model) {
 		rt.Fatalf("what was %s became %s", m.status, p.Status)
 	}
 	m.status = p.Status
-	enough := c.Yes > c.No && int64(100*c.Cast()) >= p.Quorum*int64(n)
-	if m.rule != proposal.Ordinary {
-		enough = c.Yes >= needed(m.rule, n)
+	enough := func(c proposal.Count, n int) bool {
+		if m.rule != proposal.Ordinary {
+			return c.Yes >= needed(m.rule, n)
+		}
+		return c.Yes > c.No && int64(100*c.Cast()) >= p.Quorum*int64(n)
 	}
-	if passed := p.Status == proposal.StatusPassed; passed && !enough {
+	if p.Status == proposal.StatusOpen {
+		m.there, m.members = m.now(w)
+	}
+	if passed := p.Status == proposal.StatusPassed; passed && !enough(c, n) {
 		rt.Fatalf("%s of %d passed with %+v", m.rule, n, c)
-	} else if !passed && enough && m.rule != proposal.Ordinary {
+	} else if passed && (!enough(p.There.Count, p.There.Members) || p.There.Count.Yes > c.Yes) {
+		rt.Fatalf("%s of %d passed with %+v", m.rule, n, p.There)
+	} else if p.Status == proposal.StatusOpen && enough(c, n) && enough(m.there, m.members) && m.rule != proposal.Ordinary {
 		rt.Fatalf("%s of %d is %s with %+v", m.rule, n, p.Status, c)
 	}
-	if p.Status == proposal.StatusRejected && enough {
+	if p.Status == proposal.StatusRejected && enough(c, n) && enough(p.There.Count, p.There.Members) {
 		rt.Fatalf("%s of %d was rejected with %+v", m.rule, n, c)
 	}
 	kept := 0
@@ -167,7 +193,7 @@ func TestOrderOfOthersDoesNotMatter(t *testing.T) {
 			which := rapid.IntRange(0, 1).Draw(rt, "which")
 			a := act{proposal.KindCast, rapid.IntRange(0, 5).Draw(rt, "by"), nil, uint64(1000 + i)}
 			if a.body = record.Marshal(proposal.CastBody{Proposal: ids[which], Option: rapid.SampledFrom(options).Draw(rt, "option")}); i%8 == 7 {
-				a.kind, a.body = proposal.KindClose, record.Marshal(proposal.NameBody{Proposal: ids[which]})
+				a.kind, a.body = proposal.KindClose, record.Marshal(proposal.CloseBody{Proposals: ids[which : which+1]})
 			}
 			lists[which] = append(lists[which], a)
 		}

@@ -8,22 +8,31 @@
 //
 //   - Governance passes when more than half of the electorate says yes,
 //     constitutional when at least two thirds do: at once, wherever that is
-//     reached. It is rejected as soon as it cannot pass, as the votes stand.
+//     reached.
 //   - Ordinary is a poll: it passes if enough of the electorate took part (the
-//     quorum of the bylaws where it was opened; abstaining is taking part) and
-//     more said yes than no. It is closed when more than half of the tellers
-//     have written that its time is over by their clocks, or before that when
-//     those who have not voted cannot change what it comes to. A poll that lets
-//     silent members rest can pass only when closed, however many say yes.
+//     quorum of the bylaws; abstaining is taking part) and more said yes than
+//     no, when it is closed, or before that when those who have not voted cannot
+//     change what it comes to. A poll that lets silent members rest can pass only
+//     when closed, however many say yes.
+//
+// That is one end. The other is where the proposal would pass: there it takes as
+// many of those who are members by then, and only the votes of the electorate who
+// still are members count. So what an old electorate left lying does not rule the
+// people of today, and who came later makes it harder to pass, without a vote.
+//
+// Every proposal has a time, and is closed when more than half of the tellers have
+// written that it is over by their clocks. What does not pass by then is rejected. It
+// is rejected before that as soon as it cannot pass where it was opened, as the
+// votes stand: the other end may still change.
 //
 // A vote replaces the voter's earlier one while the proposal is open. "As the
 // votes stand" leaves out that people may change their minds: a proposal that
 // everyone voted on is decided.
 //
 // Somebody of the electorate who left or was expelled since keeps their place in
-// it: the number of yes that is needed stays what it was. The vote they cast
-// stands; if they cast none they count as one who will stay silent, never as a
-// yes. Somebody who rests may vote.
+// it: the number of yes that is needed where it was opened stays what it was. The
+// vote they cast stands there; if they cast none they count as one who will stay
+// silent, never as a yes. Somebody who rests may vote, and is a member by that.
 //
 // An expulsion is the only effect of its proposal, so that leaving its target
 // out of the electorate decides nothing else, and a few cannot put out the many
@@ -58,6 +67,8 @@ const (
 	MaxPeriod    = 366  // days between two instalments
 	MaxVotes     = 100  // votes of one person on one proposal, with those they changed: the rest is a flood
 	MaxOpen      = 1000 // open proposals of one author, so that nobody can bury the others'
+	MaxClosed    = 1000 // proposals that one record closes
+	MaxDays      = 365  // how long tellers leave a proposal open at the most, after they first held it
 	RestDays     = 30   // how long silent members have to stir before they may be set resting
 )
 
@@ -96,13 +107,24 @@ type Proposal struct {
 	Voters     []record.ID  // who could vote when it was opened, sorted
 	Quorum     int64        // hundredths of the electorate that must take part in a poll, 0 for the other rules
 	Opened     int64        // unix milliseconds, as the author's clock said
-	ClosesAt   int64        // unix milliseconds, 0 unless it is a poll
+	ClosesAt   int64        // unix milliseconds
 	Status     Status       //
 	Decided    record.ID    // the act by which it was no longer open; zero while it is
 	Count      Count        // of the votes that were in time
 	Gone       []record.ID  // of Voters, who left or was expelled without having voted, sorted
 	Closers    []record.Key // devices of tellers that wrote that its time is over, in order
+	There      There        // once it passed or was rejected: what counted there; zero before
 	Failed     []string     // once it passed, for each effect why it did not take place, "" where it did
+}
+
+// There is what counts of a proposal at one place in the order: who is a member
+// there, and of their votes those that may be counted.
+type There struct {
+	_       struct{}    `cbor:",toarray"`
+	Members int         // without who is to be expelled
+	Quorum  int64       // of the bylaws there; 0 unless it is a poll
+	Count   Count       // of the votes of the electorate who are members there
+	Away    []record.ID // of Voters, who are no members there, sorted
 }
 
 // Count counts votes, each voter's last one that was in time.
@@ -158,22 +180,23 @@ type State struct {
 	Proposals table.Table[record.ID, Proposal]
 	Ballots   table.Table[BallotKey, Ballot]
 	Open      table.Table[record.ID, uint64] // how many proposals of an author are open
+	Undecided table.Table[record.ID, bool]   // the proposals that are open: a walk over them costs nothing for those that are not
 }
 
 // New returns a state without proposals.
 func New() *State {
-	return &State{table.New[record.ID, Proposal](), table.New[BallotKey, Ballot](), table.New[record.ID, uint64]()}
+	return &State{table.New[record.ID, Proposal](), table.New[BallotKey, Ballot](), table.New[record.ID, uint64](), table.New[record.ID, bool]()}
 }
 
 // Clone returns a copy in constant time; a change to one is not seen in the other.
 func (s *State) Clone() *State {
-	return &State{s.Proposals.Clone(), s.Ballots.Clone(), s.Open.Clone()}
+	return &State{s.Proposals.Clone(), s.Ballots.Clone(), s.Open.Clone(), s.Undecided.Clone()}
 }
 
 // WriteTo writes the state for the digest and for caches: equal states write
 // equal bytes.
 func (s *State) WriteTo(w io.Writer) (n int64, err error) {
-	for _, t := range []io.WriterTo{s.Proposals, s.Ballots, s.Open} {
+	for _, t := range []io.WriterTo{s.Proposals, s.Ballots, s.Open, s.Undecided} {
 		k, err := t.WriteTo(w)
 		n += k
 		if err != nil {
@@ -186,7 +209,7 @@ func (s *State) WriteTo(w io.Writer) (n int64, err error) {
 // Read fills an empty state from what WriteTo wrote and returns the bytes
 // behind it. An error means that the cache is damaged and must be thrown away.
 func (s *State) Read(b []byte) (rest []byte, err error) {
-	for _, read := range []func([]byte) ([]byte, error){s.Proposals.Read, s.Ballots.Read, s.Open.Read} {
+	for _, read := range []func([]byte) ([]byte, error){s.Proposals.Read, s.Ballots.Read, s.Open.Read, s.Undecided.Read} {
 		if b, err = read(b); err != nil {
 			return nil, err
 		}
@@ -206,17 +229,28 @@ func Electorate(people *member.State, effects []Effect) []record.ID {
 // MayClose says why a teller's device should not write vote/close now, or
 // nil. It is no rule of the fold, which reads no clock: tellers' nodes ask it
 // before they write. Times are unix milliseconds by the node's own clock: now,
-// and when it first held the proposal, which is what holds an author to
-// RestDays who dates a poll back.
+// and when it first held the proposal.
 func (p Proposal) MayClose(people *member.State, device record.Key, held, now int64) error {
-	if err := p.closable(people, device); err != nil {
+	if err := p.Closable(people, device); err != nil {
 		return err
 	}
 	if p.Status != StatusOpen {
 		return errDecided
 	}
-	if now < p.ClosesAt || p.patient() && now-held < RestDays*dayLen {
+	if now < p.Over(people, held) {
 		return errEarly
 	}
 	return nil
+}
+
+// Over returns when the time of a proposal is over for a teller who first held it
+// then, in unix milliseconds: when its author says, but no sooner than the shortest
+// time of the bylaws after that, RestDays where somebody may be set resting, and no
+// later than MaxDays. So no author dates a proposal back, or lets it lie for years.
+func (p Proposal) Over(people *member.State, held int64) int64 {
+	least := people.Bylaws.Number(member.ShortestDays)
+	if p.patient() {
+		least = RestDays
+	}
+	return min(max(p.ClosesAt, held+least*dayLen), held+MaxDays*dayLen)
 }

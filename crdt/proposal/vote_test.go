@@ -175,19 +175,28 @@ func fill(votes, letters string) string {
 	return b.String()
 }
 
-func TestQuorumIsOfTheOpening(t *testing.T) {
+func TestQuorumIsOfBothEnds(t *testing.T) {
 	w := newWorld(t, 10, 1)
-	id := w.open(0, proposal.Ordinary) // 30 of 100
-	if err := w.people.SetClause(member.Quorum, 100, ""); err != nil {
-		t.Fatal(err)
+	quorum := func(n int64) {
+		if err := w.people.SetClause(member.Quorum, n, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
-	w.votes(id, "yyy")
-	w.close(0, id)
-	w.is(id, proposal.StatusPassed)
-	next := w.open(0, proposal.Ordinary)
-	w.votes(next, "yyy")
-	w.close(0, next)
-	w.is(next, proposal.StatusRejected)
+	for _, test := range []struct {
+		opened, passes int64
+		want           proposal.Status
+	}{
+		{30, 30, proposal.StatusPassed}, {30, 40, proposal.StatusRejected}, {40, 30, proposal.StatusRejected}, {0, 30, proposal.StatusPassed},
+	} {
+		quorum(test.opened)
+		id := w.open(0, proposal.Ordinary)
+		quorum(test.passes)
+		w.votes(id, "yyy")
+		w.close(0, id)
+		if w.is(id, test.want); w.get(id).Quorum != test.opened || w.get(id).There.Quorum != test.passes {
+			t.Errorf("quorums are %d and %d", w.get(id).Quorum, w.get(id).There.Quorum)
+		}
+	}
 	if w.get(w.open(0, proposal.Governance)).Quorum != 0 {
 		t.Errorf("a governance proposal has a quorum")
 	}
@@ -206,7 +215,7 @@ func TestVoteRefused(t *testing.T) {
 		want string
 	}{
 		{"associate", 5, proposal.CastBody{Proposal: id, Option: proposal.Yes}, "was not among those"},
-		{"who left", 4, proposal.CastBody{Proposal: id, Option: proposal.Yes}, "no longer in the co-op"},
+		{"who left", 4, proposal.CastBody{Proposal: id, Option: proposal.Yes}, "no member any more"},
 		{"no proposal", 1, proposal.CastBody{Proposal: stranger, Option: proposal.Yes}, "there is no proposal"},
 		{"withdrawn", 1, proposal.CastBody{Proposal: withdrawn, Option: proposal.Yes}, "withdrawn"},
 		{"no option", 1, proposal.CastBody{Proposal: id}, "yes, no or abstain"},
@@ -348,7 +357,7 @@ func TestTallyNamesEveryone(t *testing.T) {
 	if _, ok := w.s.Voted(id, who(1)); ok {
 		t.Errorf("Voted: somebody silent has")
 	}
-	if _, ok := w.s.Tally(stranger); ok {
+	if _, ok := w.s.Tally(w.people, stranger); ok {
 		t.Errorf("a tally of no proposal")
 	}
 	if p := w.open(0, proposal.Ordinary); w.tally(p).Turnout != 2 || w.tally(p).Needed != 0 {

@@ -389,7 +389,7 @@ func (w *world) join(by *node, name string) *node {
 // decide makes and passes a proposal; all voters' nodes are connected.
 func (w *world) decide(by *node, effect proposal.Effect, voters ...*node) {
 	w.t.Helper()
-	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let us", Effects: []proposal.Effect{effect}}
+	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let us", Effects: []proposal.Effect{effect}, ClosesAt: by.now().UnixMilli()}
 	b.Rule = proposal.RuleFor(b.Effects)
 	id := by.write(proposal.KindOpen, must(proposal.Open(by.coop.People(), by.member(), b))).ID
 	for _, n := range voters {

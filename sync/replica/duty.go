@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"time"
 
@@ -19,6 +18,10 @@ import (
 // waiting at random, the first cover usually spares the others theirs.
 const coverMax = 2 * time.Second
 
+// closePause is the least between two records that close proposals: whoever lets a
+// thousand end one by one costs tellers a few records.
+const closePause = 10 * time.Minute
+
 // hintAfter is how long after news peers are told the digest of what this node
 // holds: gossip and pulls have settled by then, so that few pull in vain.
 const hintAfter = time.Second
@@ -31,7 +34,9 @@ type duty struct {
 	ackAt       time.Time                // when an ack is due; zero: none is
 	epoch, wave int                      // in which an ack could last be written
 	since       time.Time                // when it first could be, there
-	pollAt      time.Time                // when the next poll is over by this clock
+	closeAt     time.Time                // when the next proposal is over by this clock
+	closed      time.Time                // when this node last closed some
+	held        map[record.ID]time.Time  // open proposals that are in this device's past, and since when
 	nextPull    time.Time
 	hintAt      time.Time // when peers are told what this node holds now; zero: they know
 }
@@ -61,7 +66,7 @@ func (r *Replica) heard(rec *record.Record) {
 
 // settle sees to what an honest node does by itself: it lets in newcomers who
 // were admitted meanwhile and sends away who was put out, covers, acks, and
-// closes polls that are over.
+// closes proposals that are over.
 func (r *Replica) settle(now time.Time) {
 	r.limitAnswers(now)
 	if r.coop.History().Len() == 0 {
@@ -80,16 +85,17 @@ func (r *Replica) settle(now time.Time) {
 	if !r.signs() || !r.joined || !r.coop.Stands(r.cfg.Device) {
 		// Nothing can be written now, so nothing is due: a time left standing
 		// would have the driver tick for ever.
-		r.duty.covers, r.duty.planned, r.duty.ackAt, r.duty.pollAt = nil, 0, time.Time{}, time.Time{}
+		r.duty.covers, r.duty.planned, r.duty.ackAt, r.duty.closeAt = nil, 0, time.Time{}, time.Time{}
 		return
 	}
 	if r.duty.planned != r.duty.seen {
 		r.duty.planned = r.duty.seen
 		r.planCovers(now)
 		r.admitWaiting(now)
+		r.duty.closeAt = now // whatever may be over by now is looked for
 	}
 	r.cover(now)
-	r.closePolls(now)
+	r.closeOver(now)
 	r.ack(now)
 }
 
@@ -111,7 +117,7 @@ func (r *Replica) NextTick(now time.Time) time.Time {
 		earlier(f.until)
 	}
 	earlier(r.duty.ackAt)
-	earlier(r.duty.pollAt)
+	earlier(r.duty.closeAt)
 	earlier(r.duty.nextPull)
 	earlier(r.duty.hintAt)
 	return next
@@ -160,37 +166,71 @@ func (r *Replica) ack(now time.Time) {
 	}
 }
 
-// closePolls writes this teller's closes of polls whose time is over by this
+// closeOver writes for a teller, in one record, which proposals are over by this
 // node's clock.
-func (r *Replica) closePolls(now time.Time) {
-	people := r.coop.People()
-	r.duty.pollAt = time.Time{}
-	if !slices.Contains(people.Tellers, r.cfg.Device) {
+func (r *Replica) closeOver(now time.Time) {
+	if r.duty.closeAt.IsZero() || now.Before(r.duty.closeAt) {
 		return
 	}
-	for _, p := range r.coop.OpenPolls() {
-		held := r.HeldSince(p.ID, now)
-		if p.MayClose(people, r.cfg.Device, held.UnixMilli(), now.UnixMilli()) == nil {
-			r.writeDuty(now, proposal.KindClose, record.Marshal(proposal.NameBody{Proposal: p.ID}))
-		} else if at := time.UnixMilli(p.ClosesAt); at.After(now) && (r.duty.pollAt.IsZero() || at.Before(r.duty.pollAt)) {
-			r.duty.pollAt = at
-		}
+	over, next := r.over(now)
+	if pause := r.duty.closed.Add(closePause); len(over) > 0 && now.Before(pause) {
+		over, next = nil, pause
+	}
+	r.duty.closeAt = next
+	if len(over) > 0 {
+		r.duty.closed = now
+		r.writeDuty(now, proposal.KindClose, record.Marshal(proposal.CloseBody{Proposals: over}))
 	}
 }
 
+// over returns the open proposals that this teller has to close now, at most
+// proposal.MaxClosed, and when the next one will be over; zero: none.
+func (r *Replica) over(now time.Time) (ids []record.ID, next time.Time) {
+	people, held := r.coop.People(), map[record.ID]time.Time{}
+	for _, p := range r.coop.OpenProposals() {
+		if p.Closable(people, r.cfg.Device) != nil {
+			continue
+		}
+		since, known := r.duty.held[p.ID]
+		if !known {
+			since, known = r.heldSince(p.ID)
+		}
+		if !known {
+			continue // this device's next record has it in its past, and moves the fold
+		}
+		held[p.ID] = since
+		at := time.UnixMilli(p.Over(people, since.UnixMilli()))
+		switch {
+		case !at.After(now) && len(ids) < proposal.MaxClosed:
+			ids = append(ids, p.ID)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	r.duty.held = held
+	return ids, next
+}
+
 // HeldSince returns since when this device has held a record, as its own chain
-// tells: the time of the first own record that has it in its past.
+// tells: the time of the first own record that has it in its past; now, if none has.
 func (r *Replica) HeldSince(id record.ID, now time.Time) time.Time {
+	if since, ok := r.heldSince(id); ok {
+		return since
+	}
+	return now
+}
+
+func (r *Replica) heldSince(id record.ID) (since time.Time, ok bool) {
 	h := r.coop.History()
 	ref, held := h.Find(id)
 	tips := h.TipsOf(r.cfg.Device)
 	if !held || len(tips) != 1 || !h.InPast(ref, tips[0]) {
-		return now
+		return since, false
 	}
 	tip := tips[0]
 	n := int(h.At(tip).Seq)
 	back := sort.Search(n, func(k int) bool { return !h.InPast(ref, h.Back(tip, uint64(k))) })
-	return time.UnixMilli(h.At(h.Back(tip, uint64(back-1))).Time)
+	return time.UnixMilli(h.At(h.Back(tip, uint64(back-1))).Time), true
 }
 
 // writeDuty writes a record nobody asked for. If it cannot, the duty is left

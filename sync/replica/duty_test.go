@@ -240,7 +240,7 @@ func TestClosePolls(t *testing.T) {
 
 	bo.skew = -30 * time.Minute // his clock is slow
 	chi.skew = -2 * time.Hour
-	closesAt := w.now.Add(time.Hour)
+	closesAt := w.now.Add(48 * time.Hour)
 	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let us", Rule: proposal.Ordinary, Effects: []proposal.Effect{}, ClosesAt: closesAt.UnixMilli()}
 	id := dan.write(proposal.KindOpen, must(proposal.Open(dan.coop.People(), dan.member(), b))).ID
 	dan.write(proposal.KindCast, record.Marshal(proposal.CastBody{Proposal: id, Option: proposal.Yes}))
@@ -267,6 +267,71 @@ func TestClosePolls(t *testing.T) {
 		t.Errorf("Dan, who is no teller, wrote %d closes", got)
 	}
 	wantSame(t, ana, bo, chi, dan)
+}
+
+// TestShortestTime: tellers leave a poll open for a day after they held it, whatever
+// its author says, and close all that are over then in one record each, by their own
+// clocks.
+func TestShortestTime(t *testing.T) {
+	w := newWorld(t, "Ana", "Bo", "Chi")
+	w.gossip = true
+	ana, bo, chi := w.nodes[0], w.nodes[1], w.nodes[2]
+	w.mesh(ana, bo, chi)
+	w.pass(time.Minute)
+	chi.skew = -72 * time.Hour // who opens them says that they are three days old
+	acks := func() int { return ana.count(coop.KindAck) + bo.count(coop.KindAck) + chi.count(coop.KindAck) }
+	var ids []record.ID
+	for range 100 {
+		b := proposal.OpenBody{Version: []record.ID{}, Title: "Snap", Rule: proposal.Ordinary, Effects: []proposal.Effect{}, ClosesAt: 1}
+		id := chi.write(proposal.KindOpen, must(proposal.Open(chi.coop.People(), chi.member(), b))).ID
+		chi.write(proposal.KindCast, record.Marshal(proposal.CastBody{Proposal: id, Option: proposal.Yes}))
+		ids = append(ids, id)
+	}
+	at := func(when time.Duration, status proposal.Status, each int) {
+		t.Helper()
+		w.pass(when)
+		for _, id := range ids {
+			if p, _ := ana.coop.State().Proposals.Proposals.Get(id); p.Status != status {
+				t.Fatalf("a poll of which the time was over when it was opened is %s, want %s", p.Status, status)
+			}
+		}
+		for _, n := range w.nodes {
+			if got := n.count(proposal.KindClose); got > each {
+				t.Errorf("%s wrote %d records to close 100 polls, want at most %d", n.name, got, each)
+			}
+		}
+	}
+	at(23*time.Hour, proposal.StatusOpen, 0)
+	before := acks()
+	at(2*time.Hour, proposal.StatusPassed, 1)
+	if more := acks() - before; more > 12 {
+		t.Errorf("to close 100 polls took %d acks", more)
+	}
+	wantSame(t, ana, bo, chi)
+}
+
+// TestClosePause: who lets polls end one by one costs each teller a record in ten
+// minutes.
+func TestClosePause(t *testing.T) {
+	w := newWorld(t, "Ana", "Bo", "Chi")
+	w.gossip = true
+	ana, bo, chi := w.nodes[0], w.nodes[1], w.nodes[2]
+	w.mesh(ana, bo, chi)
+	for i := range 60 {
+		b := proposal.OpenBody{Version: []record.ID{}, Title: "Drip", Rule: proposal.Ordinary, Effects: []proposal.Effect{}}
+		b.ClosesAt = w.now.Add(48*time.Hour + time.Duration(i)*time.Minute).UnixMilli()
+		chi.write(proposal.KindOpen, must(proposal.Open(chi.coop.People(), chi.member(), b)))
+	}
+	w.pass(50 * time.Hour)
+	if open := len(ana.coop.OpenProposals()); open != 0 {
+		t.Errorf("%d polls are open, and two hours over", open)
+	}
+	for _, n := range w.nodes {
+		if got := n.count(proposal.KindClose); got > 7 {
+			t.Errorf("%s wrote %d records to close polls that ended within an hour", n.name, got)
+		}
+	}
+	wantSame(t, ana, bo, chi)
 }
 
 // TestDutyIsNews: what a node writes by itself, when its time has come, is told

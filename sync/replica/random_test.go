@@ -185,7 +185,7 @@ func (w *random) write(n *node) {
 	case k < 6:
 		e := []proposal.Effect{{Kind: proposal.EffectExpel, Member: w.any().member()}}
 		var err error
-		if body, err = proposal.Open(s.People, me.ID, proposal.OpenBody{Version: []record.ID{}, Title: "Out", Effects: e, Rule: proposal.RuleFor(e)}); err != nil {
+		if body, err = proposal.Open(s.People, me.ID, proposal.OpenBody{Version: []record.ID{}, Title: "Out", ClosesAt: 1, Effects: e, Rule: proposal.RuleFor(e)}); err != nil {
 			return
 		}
 		kind = proposal.KindOpen

@@ -265,7 +265,7 @@ func useForgottenDevice(n *Node) {
 		return
 	}
 	me := member.MemberID(n.w.life.coop, n.person.root.Public())
-	open := proposal.OpenBody{Version: []record.ID{}, Title: "As it was", Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: []record.ID{me}}}}
+	open := proposal.OpenBody{Version: []record.ID{}, Title: "As it was", ClosesAt: 1, Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: []record.ID{me}}}}
 	open.Rule = proposal.RuleFor(open.Effects)
 	body, err := proposal.Open(n.then.People, me, open)
 	if err != nil {
@@ -408,8 +408,12 @@ func editOldHeads(n *Node) {
 }
 
 func closeEarly(n *Node) {
-	for _, p := range n.coop.OpenPolls() {
-		n.anyway(proposal.KindClose, record.Marshal(proposal.NameBody{Proposal: p.ID}))
+	var ids []record.ID
+	for _, p := range n.coop.OpenProposals() {
+		ids = append(ids, p.ID)
+	}
+	if len(ids) > 0 {
+		n.anyway(proposal.KindClose, record.Marshal(proposal.CloseBody{Proposals: ids}))
 	}
 }
 
@@ -434,7 +438,7 @@ func (n *Node) propose(who record.ID, device *record.Private) {
 	if by == nil {
 		return
 	}
-	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let me in", Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: []record.ID{who}}}}
+	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let me in", ClosesAt: 1, Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: []record.ID{who}}}}
 	b.Rule = proposal.RuleFor(b.Effects)
 	h := record.Header{Coop: n.w.life.coop, Seq: 1, Kind: proposal.KindOpen, Time: n.clock().UnixMilli()}
 	opened := n.seal(h, record.Marshal(b), device, by)

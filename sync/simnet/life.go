@@ -333,9 +333,7 @@ func (w *World) propose(n *Node, s *coop.State, me member.Member) {
 		add(proposal.Effect{Kind: proposal.EffectCreditLimit, Member: who.ID, Unit: "hour", Amount: w.Int64N(9000)})
 		add(proposal.Effect{Kind: proposal.EffectBudget, Member: who.ID, Unit: "hour", Amount: 1000})
 	}
-	if b.Rule = proposal.RuleFor(b.Effects); b.Rule == proposal.Ordinary {
-		b.ClosesAt = n.clock().Add(w.between(5*time.Second, time.Minute)).UnixMilli()
-	}
+	b.Rule, b.ClosesAt = proposal.RuleFor(b.Effects), n.clock().Add(w.between(5*time.Second, 3*24*time.Hour)).UnixMilli()
 	if body, err := proposal.Open(s.People, me.ID, b); err == nil {
 		id := n.write(proposal.KindOpen, body)
 		if id != (record.ID{}) && n.up && w.chance(0.8) {
