@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"coop/crdt/coop"
 	"coop/crdt/ledger"
@@ -22,7 +23,7 @@ type Proposal struct {
 	Draft   string   // a text begun with DraftProposal, in place of Title and Text
 	Effects []string // see Effects
 	Rule    string   // "": the one that asks for the fewest votes
-	Days    int      // a poll stays open so long; 0: as the bylaws say
+	Days    int      // it stays open so long; 0: as the bylaws say
 }
 
 // Effects says how effects are typed, one a line, for help texts.
@@ -102,13 +103,11 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 	if d.Rule == "" {
 		d.Rule = proposal.RuleFor(d.Effects)
 	}
-	if d.Rule == proposal.Ordinary {
-		days, err := pollDays(s.People, p.Days, d.Effects)
-		if err != nil {
-			return statement{}, err
-		}
-		d.ClosesAt = a.now + days*int64(24*time.Hour/time.Millisecond)
+	days, err := openDays(s.People, p.Days, d)
+	if err != nil {
+		return statement{}, err
 	}
+	d.ClosesAt = a.now + days*int64(24*time.Hour/time.Millisecond)
 	body, err := proposal.Open(s.People, a.me.ID, d)
 	if err != nil {
 		return statement{}, invalid("%v", err)
@@ -116,33 +115,35 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 	return statement{proposal.KindOpen, body}, nil
 }
 
-// pollDays is how long a poll stays open. Tellers close none that sets somebody
-// resting before it was open for proposal.RestDays.
-func pollDays(people *member.State, typed int, effects []proposal.Effect) (int64, error) {
-	least, usual := int64(1), people.Bylaws.Number(member.PollDays)
-	if slices.ContainsFunc(effects, func(e proposal.Effect) bool { return e.Kind == proposal.EffectRest }) {
-		least, usual = proposal.RestDays, max(usual, proposal.RestDays)
+// openDays is how long a proposal stays open: as its author types, or else as the
+// bylaws say, and never shorter or longer than tellers leave it open.
+func openDays(people *member.State, typed int, d proposal.OpenBody) (int64, error) {
+	least, usual := people.Bylaws.Number(member.ShortestDays), people.Bylaws.Number(member.ProposalDays)
+	if d.Rule == proposal.Ordinary {
+		usual = people.Bylaws.Number(member.PollDays)
+	}
+	rests := slices.ContainsFunc(d.Effects, func(e proposal.Effect) bool { return e.Kind == proposal.EffectRest })
+	if rests {
+		least = proposal.RestDays
 	}
 	switch {
 	case typed == 0:
-		return usual, nil
-	case typed >= 0 && int64(typed) < least:
+		return max(usual, least), nil
+	case rests && int64(typed) < least:
 		return 0, invalid("who may be set resting has %d days to stir: a poll about it stays open so long, not %d", least, typed)
-	case typed < 0:
-		return 0, invalid("a poll stays open for a day or more, not %d", typed)
+	case int64(typed) < least || typed > proposal.MaxDays:
+		return 0, invalid("a proposal stays open for %d to %d days, not %d", least, proposal.MaxDays, typed)
 	}
 	return int64(typed), nil
 }
 
-// inVain refuses effects about tellers and new members that could not take place
-// as things stand: people should not vote on them in vain.
+// inVain refuses effects that could not take place as things stand: people should
+// not vote on them in vain.
 func (n *Node) inVain(a author, effects []proposal.Effect) error {
 	for i, why := range a.coop.TryEffects(effects) {
 		e := effects[i]
 		switch {
 		case why == nil:
-		case e.Kind == proposal.EffectTellers:
-			return &Refused{why.Error()}
 		case e.Kind == proposal.EffectMembers:
 			return &Refused{strings.ReplaceAll(why.Error(), "\n", "; ") + ": propose only associates, whom `coop member list` shows"}
 		case e.Kind == proposal.EffectExpel && a.coop.People().IsTeller(e.Member):
@@ -154,6 +155,8 @@ func (n *Node) inVain(a author, effects []proposal.Effect) error {
 				return invalid("%v", err)
 			}
 			return &Refused{why.Error() + ": " + n.newKeys(a.coop.State(), m, card.Device)}
+		default:
+			return &Refused{why.Error()}
 		}
 	}
 	return nil
@@ -161,11 +164,19 @@ func (n *Node) inVain(a author, effects []proposal.Effect) error {
 
 // ProposeMembers opens the proposal that makes associates members.
 func (n *Node) ProposeMembers(ctx context.Context, names []string) (record.ID, error) {
-	title := "Make " + strings.Join(names, ", ") + " a member"
-	if len(names) > 1 {
-		title = "Make " + strings.Join(names, ", ") + " members"
+	return n.OpenProposal(ctx, Proposal{Title: membersTitle(names), Effects: []string{"members:" + strings.Join(names, ",")}})
+}
+
+// membersTitle names as many as a title has room for.
+func membersTitle(names []string) string {
+	if len(names) == 1 {
+		return "Make " + names[0] + " a member"
 	}
-	return n.OpenProposal(ctx, Proposal{Title: title, Effects: []string{"members:" + strings.Join(names, ",")}})
+	title := "Make " + strings.Join(names, ", ") + " members"
+	for left := len(names) - 1; utf8.RuneCountInString(title) > proposal.MaxTitleLen; left-- {
+		title = fmt.Sprintf("Make %s and %d more members", strings.Join(names[:left], ", "), len(names)-left)
+	}
+	return title
 }
 
 // Vote votes on a proposal, or changes this member's vote.
@@ -225,6 +236,10 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 	if !ok || rest == "" {
 		return e, invalid("effect %q is not KIND:DETAILS. There are:\n%s", typed, Effects)
 	}
+	form := effectForm(kind)
+	if form == "" {
+		return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
+	}
 	args := strings.Split(rest, ",")
 	for i := range args {
 		args[i] = strings.TrimSpace(args[i])
@@ -238,14 +253,11 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 	case proposal.EffectBylaw:
 		return bylawEffect(s, rest)
 	}
-	known := []string{proposal.EffectExpel, proposal.EffectReadmit, proposal.EffectRest, proposal.EffectOffice, proposal.EffectRecover, proposal.EffectCreditLimit, proposal.EffectBudget}
-	if !slices.Contains(known, kind) {
-		return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
-	}
 	who, err := FindMember(s, args[0])
 	if err != nil {
 		return e, err
 	}
+	_, details, _ := strings.Cut(rest, ",")
 	switch {
 	case slices.Contains([]string{proposal.EffectExpel, proposal.EffectReadmit, proposal.EffectRest}, kind) && len(args) == 1:
 		return proposal.Effect{Kind: kind, Member: who.ID}, nil
@@ -255,13 +267,23 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 	case kind == proposal.EffectRecover && len(args) == 2:
 		card, err := n.findCard(args[1])
 		return proposal.Effect{Kind: kind, Member: who.ID, Card: card.Bytes}, err
-	case kind == proposal.EffectCreditLimit && len(args) == 2:
-		u, amount, err := amountOf(s, args[1])
+	case kind == proposal.EffectCreditLimit && len(args) > 1:
+		u, amount, err := amountOf(s, details)
 		return proposal.Effect{Kind: kind, Member: who.ID, Unit: u.Code, Amount: amount}, err
-	case kind == proposal.EffectBudget && (len(args) == 3 || len(args) == 5):
-		return budgetEffect(s, who, args)
+	case kind == proposal.EffectBudget && len(args) > 2:
+		return budgetEffect(s, who, details)
 	}
-	return e, invalid("effect %q cannot be read. There are:\n%s", typed, Effects)
+	return e, invalid("effect %q has too few details or too many: write %s", typed, form)
+}
+
+// effectForm returns how an effect of a kind is typed, "" if there is none.
+func effectForm(kind string) string {
+	for line := range strings.Lines(Effects) {
+		if form, _, _ := strings.Cut(line, "  "); strings.HasPrefix(form, kind+":") {
+			return strings.TrimSpace(form)
+		}
+	}
+	return ""
 }
 
 func (n *Node) membersEffect(s *coop.State, names []string) (e proposal.Effect, err error) {
@@ -328,27 +350,65 @@ func bylawEffect(s *coop.State, typed string) (e proposal.Effect, err error) {
 	return e, nil
 }
 
-func budgetEffect(s *coop.State, payee member.Member, args []string) (e proposal.Effect, err error) {
-	u, total, err := amountOf(s, args[1])
+// budgetEffect reads AMOUNT UNIT,FOR[,PARTS,DAYS]. The amount may have a decimal comma,
+// and what it is for any commas: two whole numbers at the end are parts and days.
+func budgetEffect(s *coop.State, payee member.Member, typed string) (e proposal.Effect, err error) {
+	amount, purpose, err := cutAmount(s, typed)
 	if err != nil {
 		return e, err
 	}
-	var parts, days uint64
-	if len(args) == 5 {
-		var badParts, badDays error
-		parts, badParts = strconv.ParseUint(args[3], 10, 32)
-		days, badDays = strconv.ParseUint(args[4], 10, 32)
-		if badParts != nil || badDays != nil {
-			return e, invalid("%q and %q are not how many parts, and how many days apart", args[3], args[4])
+	u, total, err := amountOf(s, amount)
+	if err != nil {
+		return e, err
+	}
+	e = proposal.Effect{Kind: proposal.EffectBudget, Member: payee.ID, Unit: u.Code, Amount: total}
+	if args := strings.Split(purpose, ","); len(args) > 2 {
+		parts, badParts := strconv.ParseUint(strings.TrimSpace(args[len(args)-2]), 10, 32)
+		days, badDays := strconv.ParseUint(strings.TrimSpace(args[len(args)-1]), 10, 32)
+		if badParts == nil && badDays == nil {
+			e.Parts, e.Days, purpose = uint32(parts), uint32(days), strings.Join(args[:len(args)-2], ",")
 		}
 	}
-	return proposal.Effect{Kind: proposal.EffectBudget, Member: payee.ID, Unit: u.Code, Amount: total, Parts: uint32(parts), Days: uint32(days), Text: args[2]}, nil
+	if e.Text = strings.TrimSpace(purpose); e.Text == "" {
+		return e, invalid("say what the money is for: budget:%s,%s,FOR", payee.Name, amount)
+	}
+	return e, nil
+}
+
+// cutAmount cuts an amount with its unit from what stands behind it. "12,50 euro,rent"
+// is 12.50 euro for rent; "12,50,rent" may be 12.50 or 12.
+func cutAmount(s *coop.State, typed string) (amount, rest string, err error) {
+	first, rest, _ := strings.Cut(typed, ",")
+	decimals, behind, more := strings.Cut(rest, ",")
+	whole := first + "," + decimals
+	number, code := cutUnit(whole)
+	if !isWhole(first) || !isWhole(strings.TrimPrefix(number, first+",")) {
+		return first, rest, nil
+	}
+	if _, ok := s.People.Unit(code); ok && more {
+		return whole, behind, nil
+	}
+	if code == "" && more {
+		return "", "", invalid("%q is unclear: with a point it is an amount, %s.%s, and with a unit too, %s UNIT", whole, first, decimals, whole)
+	}
+	return first, rest, nil
+}
+
+// cutUnit cuts the unit from behind an amount; "": none is typed.
+func cutUnit(typed string) (number, code string) {
+	number, code, _ = strings.Cut(strings.TrimSpace(typed), " ")
+	return number, strings.TrimSpace(code)
+}
+
+func isWhole(s string) bool {
+	_, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+	return err == nil
 }
 
 // amountOf reads "12.50 hour", or "12.50" in the co-op's first unit.
 func amountOf(s *coop.State, typed string) (u member.Unit, amount int64, err error) {
-	number, code, _ := strings.Cut(strings.TrimSpace(typed), " ")
-	if u, err = unit(s, strings.TrimSpace(code)); err != nil {
+	number, code := cutUnit(typed)
+	if u, err = unit(s, code); err != nil {
 		return u, 0, err
 	}
 	if amount, err = ledger.ParseAmount(number, u); err != nil {
