@@ -98,7 +98,7 @@ func proposalListCmd(t *terminal) *cobra.Command {
 		return t.answer(out, func() {
 			var rows [][]string
 			for _, p := range out.Proposals {
-				rows = append(rows, []string{t.id(p.ID.String()), p.Status, line(p.Title), p.Rule, tally(p), line(p.Author), p.Waits})
+				rows = append(rows, []string{t.id(p.ID.String()), p.Status, line(p.Title), p.Rule, tally(p), line(p.Author), waits(p)})
 			}
 			for _, d := range out.Drafts {
 				rows = append(rows, []string{t.id(d.ID.String()), "draft", line(d.Title), "", "", line(d.Owner), ""})
@@ -116,11 +116,28 @@ func inMinutes(minuted bool, waits string) string {
 	return waits
 }
 
+// timeOver is what to know of an open proposal whose time is over.
+const timeOver = "time is over; the tellers have to close it"
+
+// waits says what a proposal waits for.
+func waits(p api.Proposal) string {
+	if p.Over {
+		return timeOver
+	}
+	return p.Waits
+}
+
 // tally says how a proposal stands.
 func tally(p api.Proposal) string {
 	s := fmt.Sprintf("%d yes, %d no, %d abstain of %d", p.Yes, p.No, p.Abstain, p.Electorate)
 	if p.Needed > 0 {
 		s += fmt.Sprintf(" (%d yes needed)", p.Needed)
+	}
+	if p.Status == "open" && p.Needed > 0 && p.Members != p.Electorate {
+		s += fmt.Sprintf(", and more than half of the %d members of today, of whom %d said yes", p.Members, p.YesOfThem)
+		if p.Rule == "constitutional" {
+			s = strings.Replace(s, "more than half", "two thirds", 1)
+		}
 	}
 	return s
 }
@@ -144,7 +161,11 @@ func proposalShowCmd(t *terminal) *cobra.Command {
 // proposal prints a proposal with its votes.
 func (t *terminal) proposal(p api.Proposal) {
 	fmt.Fprintf(t.out, "%s\n", line(p.Title))
-	t.fields("status", p.Status, "rule", p.Rule, "votes", tally(p), "by", p.Author, "opened", t.when(p.Opened),
+	status := p.Status
+	if p.Over {
+		status += ": " + timeOver
+	}
+	t.fields("status", status, "rule", p.Rule, "votes", tally(p), "by", p.Author, "opened", t.when(p.Opened),
 		"closes", t.whenSet(p.ClosesAt), "minutes", inMinutes(p.Minuted, p.Waits), "id", p.ID.String())
 	for _, e := range p.Effects {
 		t.fields("effect", e.Text, "failed", e.Failed)
@@ -208,6 +229,9 @@ func (t *terminal) afterVote(ctx context.Context, id string) error {
 		return err
 	}
 	t.note("  %s: %s", p.Status, tally(p))
+	if p.Over {
+		t.note("! %s: your vote comes after the end, and counts only if it reaches them before they do", timeOver)
+	}
 	if text := unseats(p); text != "" {
 		t.note("! %s", text)
 	}

@@ -66,6 +66,10 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	t.fields("co-op", s.CoopID, "heads", strings.Join(heads, " "), "digest", s.Digest, "succeeds", s.Succeeds)
 	for _, p := range s.ToVote {
+		if p.Over {
+			t.fields("over", fmt.Sprintf("%s  %s   %s", p.ID.Short(), p.Title, timeOver))
+			continue
+		}
 		t.fields("vote", fmt.Sprintf("%s  %s   coop vote %s yes|no|abstain", p.ID.Short(), p.Title, p.ID.Short()), "careful", unseats(p))
 	}
 	for _, p := range s.ToConfirm {

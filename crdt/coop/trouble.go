@@ -240,12 +240,13 @@ func (t *troubles) admittedBy(id record.ID) (others []record.ID) {
 }
 
 // votes finds the votes that came late without their author's fault, and those of one person that cannot both
-// be meant.
+// be meant. Who votes when the time is over by their own clock was told so.
 func (t *troubles) votes() {
 	for key, b := range t.layer.Proposals.Ballots.All() {
+		p, _ := t.layer.Proposals.Proposals.Get(key.Proposal)
 		for i, v := range b.Votes {
 			if v.Late {
-				if !t.knewDecided(key.Proposal, v.ID) {
+				if v.Time < p.ClosesAt && !t.knewDecided(p, v.ID) {
 					t.add(TroubleLate, v.ID, "", v.ID)
 				}
 				continue
@@ -263,12 +264,11 @@ func (t *troubles) votes() {
 
 // knewDecided reports whether a vote has in its past what decided its proposal: the
 // act by which it was decided, and all votes that count.
-func (t *troubles) knewDecided(id, vote record.ID) bool {
-	p, _ := t.layer.Proposals.Proposals.Get(id)
+func (t *troubles) knewDecided(p proposal.Proposal, vote record.ID) bool {
 	at := t.ref(vote)
 	knew := func(act record.ID) bool { return t.h.InPast(t.ref(act), at) }
 	return knew(p.Decided) && !slices.ContainsFunc(p.Voters, func(voter record.ID) bool {
-		v, voted := t.layer.Proposals.Voted(id, voter)
+		v, voted := t.layer.Proposals.Voted(p.ID, voter)
 		return voted && !knew(v.ID)
 	})
 }

@@ -208,6 +208,27 @@ func TestTroubleOfLateVotes(t *testing.T) {
 	}
 }
 
+// TestTroubleOfTimeOver: who votes when the time is over by their own clock is no
+// trouble to anybody, though the tellers have closed it meanwhile.
+func TestTroubleOfTimeOver(t *testing.T) {
+	w, ana, _, _, dora, _ := village(t)
+	poll := ana.open()
+	dora.pull(ana)
+	w.clock += 31 * 24 * 60 * 60 * 1000
+	for _, d := range w.desks {
+		if slices.Contains(ana.c.People().Tellers, d.device()) {
+			d.pull(ana).act(proposal.KindClose, closing(poll))
+			ana.pull(d)
+		}
+	}
+	equal(t, "status", ana.proposal(poll).Status, proposal.StatusRejected)
+	dora.vote(poll, proposal.Yes)
+	if got, of := ana.pull(dora).c.Troubles(); of != 0 {
+		t.Errorf("a vote after the time: %+v", got)
+	}
+	equal(t, "shown as late", ana.proposal(poll).Count.Yes, 0)
+}
+
 // TestTroubleOfTheGone: what somebody writes after they were put out is one
 // trouble, however much it is.
 func TestTroubleOfTheGone(t *testing.T) {

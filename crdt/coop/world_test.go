@@ -237,7 +237,7 @@ func (d *desk) addDevice(name string) *desk {
 // open opens a proposal with the rule its effects need.
 func (d *desk) open(effects ...proposal.Effect) record.ID {
 	d.w.t.Helper()
-	b := proposal.OpenBody{Title: "Let us", Rule: proposal.RuleFor(effects), Effects: effects, ClosesAt: d.w.clock + 1}
+	b := proposal.OpenBody{Title: "Let us", Rule: proposal.RuleFor(effects), Effects: effects, ClosesAt: d.w.clock + 30*24*60*60*1000}
 	body, err := proposal.Open(d.c.People(), d.id(), b)
 	if err != nil {
 		d.w.t.Fatal(err)

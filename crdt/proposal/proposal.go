@@ -243,6 +243,10 @@ func (p Proposal) MayClose(people *member.State, device record.Key, held, now in
 	return nil
 }
 
+// TimeOver reports whether the time that its author gave an open proposal is over by
+// the clock of whoever looks. Tellers have to close it: see Over for when they do.
+func (p Proposal) TimeOver(now int64) bool { return p.Status == StatusOpen && now >= p.ClosesAt }
+
 // Over returns when the time of a proposal is over for a teller who first held it
 // then, in unix milliseconds: when its author says, but no sooner than the shortest
 // time of the bylaws after that, RestDays where somebody may be set resting, and no

@@ -351,6 +351,10 @@ func (v shown) proposal(p proposal.Proposal) Proposal {
 		Opened: time.UnixMilli(p.Opened).UTC(), ClosesAt: timeOrNone(p.ClosesAt), Electorate: len(p.Voters), Needed: proposal.Needed(p.Rule, len(p.Voters)),
 		Yes: p.Count.Yes, No: p.Count.No, Abstain: p.Count.Abstain,
 	}
+	out.Over = p.TimeOver(v.Now.UnixMilli())
+	if t, ok := v.State.Proposals.Tally(v.State.People, p.ID); ok {
+		out.Members, out.YesOfThem = t.There.Members, t.There.Count.Yes
+	}
 	if p.Doc != (record.ID{}) {
 		out.TextID = p.Doc.String()
 	}

@@ -174,6 +174,9 @@ type (
 		Effects    []Effect   `json:"effects"`
 		Opened     time.Time  `json:"opened"`
 		ClosesAt   *time.Time `json:"closes_at"`
+		Over       bool       `json:"over,omitempty"` // open, and its time is over by this computer's clock: the tellers have to close it
+		Members    int        `json:"members"`        // how many count where it passes, or would pass now, whoever could vote when it was opened
+		YesOfThem  int        `json:"yes_of_members"` // how many of them said yes
 		Electorate int        `json:"electorate"`
 		Needed     int        `json:"needed"` // yes, to pass; 0 for a poll
 		Yes        int        `json:"yes"`
