@@ -105,7 +105,7 @@ func (a *anything) people(founder *record.Private) {
 	}
 	a.ids = append(a.ids, a.members...)
 	open, err := proposal.Open(a.coop.People(), me, proposal.OpenBody{
-		Version: []record.ID{}, Title: "Be a member", Rule: proposal.Governance,
+		Version: []record.ID{}, Title: "Be a member", Rule: proposal.Governance, ClosesAt: 1,
 		Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: a.members[1:2], Keys: []record.Key{}, Card: []byte{}}},
 	})
 	if err == nil {
@@ -212,8 +212,10 @@ func (a *anything) body(by *record.Private, kind string) []byte {
 		return a.proposal(by)
 	case proposal.KindCast:
 		return fill[proposal.CastBody](a)
-	case proposal.KindWithdraw, proposal.KindClose:
+	case proposal.KindWithdraw:
 		return fill[proposal.NameBody](a)
+	case proposal.KindClose:
+		return record.Marshal(proposal.CloseBody{Proposals: []record.ID{pick(a, a.ids...)}})
 	case ledger.KindTransfer:
 		return a.transfer()
 	case ledger.KindAccept, ledger.KindDecline, ledger.KindCancel:
@@ -283,9 +285,7 @@ func (a *anything) card() []byte {
 func (a *anything) proposal(by *record.Private) []byte {
 	b := proposal.OpenBody{Version: []record.ID{}, Title: cmp.Or(strings.TrimSpace(a.text()), "T"), ClosesAt: max(a.time(), 1)}
 	b.Effects = a.effects()
-	if b.Rule = proposal.RuleFor(b.Effects); b.Rule != proposal.Ordinary {
-		b.ClosesAt = 0
-	}
+	b.Rule = proposal.RuleFor(b.Effects)
 	if a.chance(4) {
 		b.Doc = pick(a, a.ids...)
 		b.Version = []record.ID{b.Doc}
