@@ -12,7 +12,10 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"coop/crdt/record"
 	"coop/sync/wire"
@@ -22,18 +25,20 @@ import (
 // secret, and only welcome peers hear even that.
 func (n *Net) startGossip() error {
 	var err error
-	n.gossip, err = pubsub.NewGossipSub(n.ctx, n.host,
+	name := topicName(n.cfg.Secret)
+	n.gossip, err = pubsub.NewGossipSub(n.ctx, guarded{n.host, strangers{n}},
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithMaxMessageSize(2*wire.MaxGossipLen),
 		pubsub.WithBlacklist(strangers{n}),
+		pubsub.WithAppSpecificRpcInspector(n.inspect),
+		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name), subscriptionsMost)),
 		pubsub.WithPeerOutboundQueueSize(1024),
 	)
 	if err != nil {
 		return fmt.Errorf("gossip: %w", err)
 	}
-	name := topicName(n.cfg.Secret)
 	if err := n.gossip.RegisterTopicValidator(name, n.validate, pubsub.WithValidatorInline(true)); err != nil {
 		return fmt.Errorf("gossip: %w", err)
 	}
@@ -109,7 +114,39 @@ func (b strangers) Contains(p peer.ID) bool {
 	b.n.mu.Lock()
 	defer b.n.mu.Unlock()
 	s, ok := b.n.byPeer[p]
-	return !ok || !s.allowed
+	return !ok || !s.gossips
+}
+
+// subscriptionsMost bounds the subscriptions in one message. There is one topic.
+const subscriptionsMost = 8
+
+var errStranger = errors.New("nobody let this peer in")
+
+// inspect refuses all that comes from somebody who was sent away meanwhile, before
+// any of it is noted.
+func (n *Net) inspect(from peer.ID, _ *pubsub.RPC) error {
+	if (strangers{n}).Contains(from) {
+		return errStranger
+	}
+	return nil
+}
+
+// guarded is a host on which strangers cannot open the streams of a protocol: nothing
+// that they send is read.
+type guarded struct {
+	host.Host
+	strangers strangers
+}
+
+// SetStreamHandler is that of host.Host, for the streams of who is let in.
+func (g guarded) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
+	g.Host.SetStreamHandler(id, func(s network.Stream) {
+		if g.strangers.Contains(s.Conn().RemotePeer()) {
+			_ = s.Reset()
+			return
+		}
+		handle(s)
+	})
 }
 
 // counter counts the bytes of frames read, and knows whether reading failed.

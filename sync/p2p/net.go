@@ -35,8 +35,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/gologshim"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -50,10 +51,6 @@ import (
 
 const (
 	protocolID = "/coop/sync/1"
-
-	// connsPerHost bounds connections from one address: a whole co-op may sit
-	// behind one router, and no stranger needs more.
-	connsPerHost = 64
 
 	addrsPerPeer = 8 // remembered of one peer: what a machine with a few interfaces has
 
@@ -109,10 +106,16 @@ type Net struct {
 	// Sent and Received count the bytes of frames, without the transport's own.
 	Sent, Received atomic.Int64
 
+	lines lines
+
 	mu       sync.Mutex
 	sessions map[replica.SessionID]*session
 	byPeer   map[peer.ID]*session
 	closed   map[peer.ID]door
+	pauses   map[peer.ID]*time.Timer // before a stream to a connected peer is tried again
+	met      map[peer.ID]bool        // was let in since the start
+	knownIDs map[string]bool         // ids of remembered peers, as they were at knownAt
+	knownAt  time.Time
 
 	// Who is called, and what is known of this machine's links. Guarded by mu.
 	callees      map[peer.ID]*callee
@@ -136,6 +139,7 @@ func New(ctx context.Context, cfg Config) (*Net, error) {
 	gologshim.SetDefaultHandler(quiet{cfg.Log.Handler()})
 	n := &Net{
 		cfg: cfg, sessions: map[replica.SessionID]*session{}, byPeer: map[peer.ID]*session{}, closed: map[peer.ID]door{},
+		lines: lines{all: map[string]*line{}}, pauses: map[peer.ID]*time.Timer{}, met: map[peer.ID]bool{},
 		callees: map[peer.ID]*callee{}, local: map[network.Conn]netip.Addr{},
 		redial: make(chan struct{}, 1), moved: make(chan struct{}, 1), asks: make(chan struct{}, 1),
 	}
@@ -165,7 +169,7 @@ func (n *Net) Start() error {
 	n.host.SetStreamHandler(protocolID, n.accept)
 	n.host.Network().Notify(&network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { n.connected(c) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { n.lost(c) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { n.left(c); n.lost(c) },
 	})
 	for _, a := range n.listen {
 		// One by one: of several, libp2p is content with any.
@@ -195,16 +199,16 @@ func (n *Net) startHost() error {
 	if err != nil {
 		return fmt.Errorf("transport key: %w", err)
 	}
-	limits := rcmgr.DefaultLimits.AutoScale()
-	manager, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits), rcmgr.WithLimitPerSubnet(
-		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerHost}},
-		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerHost}},
-	))
+	manager, err := newLimits()
 	if err != nil {
 		return fmt.Errorf("network limits: %w", err)
 	}
 	n.host, err = libp2p.New(
-		libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(manager),
+		libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.ResourceManager(manager), libp2p.ConnectionGater(gate{n}),
+		// One that trims would trim members: who is not in is bounded by the gate, and who is in stays.
+		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+		// TLS, which QUIC cannot do without, looks at the clock.
+		libp2p.Security(noise.ID, noise.New), libp2p.SwarmOpts(swarm.WithDialRanker(tcpFirst)),
 		// Without reuse two nodes cannot share a TCP port and take each other's peers. QUIC shares none;
 		// it dials from the socket it listens on, and would leave one behind for each call if it did not.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(newQUIC),
@@ -249,6 +253,12 @@ func (n *Net) Stop() {
 		n.opened.Close()
 	}
 	n.host.Close()
+	n.lines.stop()
+	n.mu.Lock()
+	for _, pause := range n.pauses {
+		pause.Stop()
+	}
+	n.mu.Unlock()
 	n.running.Wait()
 }
 

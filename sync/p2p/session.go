@@ -36,7 +36,10 @@ type session struct {
 	stream  network.Stream
 	wake    chan struct{} // holds one: something to write, or to close
 	closing chan struct{} // closed when nothing more may be said
-	allowed bool          // we welcomed the peer: gossip with it. Guarded by Net.mu
+	allowed bool          // we welcomed the peer. Guarded by Net.mu
+	gossips bool          // gossip with it: it is allowed, or the session before this one was. Guarded by Net.mu
+	waits   bool          // we asked the peer to wait at the door. Guarded by Net.mu
+	inside  bool          // one of the two was so, at some time. Guarded by Net.mu
 	over    bool          // closing is closed. Guarded by Net.mu
 	live    bool          // the peer welcomed us. Guarded by Net.mu
 }
@@ -45,6 +48,7 @@ type session struct {
 // those it had before are dead, though nothing has told us yet: it was killed,
 // or its cable was cut.
 func (n *Net) connected(c network.Conn) {
+	n.arrived(c)
 	p, crossed := c.RemotePeer(), false
 	if c.Stat().Direction == network.DirInbound {
 		for _, old := range n.host.Network().ConnsToPeer(p) {
@@ -118,7 +122,7 @@ func (n *Net) newStream(p peer.ID) (network.Stream, error) {
 
 // accept takes a stream that the peer opened.
 func (n *Net) accept(stream network.Stream) {
-	if n.host.ID() < stream.Conn().RemotePeer() || n.ctx.Err() != nil {
+	if n.host.ID() < stream.Conn().RemotePeer() || n.ctx.Err() != nil || !n.lines.mayOpen(stream.Conn()) {
 		_ = stream.Reset()
 		return
 	}
@@ -134,6 +138,7 @@ func (n *Net) begin(stream network.Stream, dialer bool) {
 	}
 	n.mu.Lock()
 	if old, ok := n.byPeer[s.peer]; ok {
+		s.gossips = old.gossips // it is the same peer: what it says of the topic meanwhile must not be lost
 		_ = old.stream.Reset()
 	}
 	n.sessions[s.id], n.byPeer[s.peer] = s, s
@@ -157,6 +162,9 @@ func (n *Net) end(s *session) {
 	replaced := n.byPeer[s.peer] != s
 	if !replaced {
 		delete(n.byPeer, s.peer)
+		if s.inside {
+			n.lines.settle(s.peer, stranger, true)
+		}
 	}
 	live := s.live
 	n.mu.Unlock()
@@ -175,18 +183,28 @@ func (n *Net) end(s *session) {
 // reopen begins anew, after a pause, with a peer that is still connected: the
 // session ended because one of the two could not go on.
 func (n *Net) reopen(p peer.ID) {
-	n.spawn(func() {
-		for pause := dialFirst; pause > 0; pause = n.rests(p) {
-			select {
-			case <-n.ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-		}
-		if n.host.Network().Connectedness(p) == network.Connected {
-			n.open(p, false)
-		}
-	})
+	if n.host.ID() > p {
+		return // it is the peer's to open
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pauses[p] == nil && n.ctx.Err() == nil {
+		n.pauses[p] = time.AfterFunc(max(dialFirst, time.Until(n.closed[p].until)), func() { n.resume(p) })
+	}
+}
+
+// resume ends a pause, unless a door closed meanwhile.
+func (n *Net) resume(p peer.ID) {
+	n.mu.Lock()
+	delete(n.pauses, p)
+	n.mu.Unlock()
+	switch {
+	case n.ctx.Err() != nil || n.host.Network().Connectedness(p) != network.Connected:
+	case n.resting(p):
+		n.reopen(p)
+	default:
+		n.open(p, false)
+	}
 }
 
 // read hands every message to the node, which takes its time.
@@ -251,8 +269,11 @@ func (n *Net) writeOne(codec *wire.Codec, s *session, m wire.Message) error {
 	if err := s.stream.SetWriteDeadline(time.Now().Add(writeMax)); err != nil {
 		return err
 	}
-	if _, ok := m.(wire.Welcome); ok {
+	switch m.(type) {
+	case wire.Welcome:
 		n.allow(s)
+	case wire.Wait:
+		n.letWait(s)
 	}
 	sent, err := codec.WriteFrame(s.stream, m)
 	n.Sent.Add(int64(sent))
@@ -295,7 +316,7 @@ func (n *Net) Close(id replica.SessionID) {
 		n.mu.Unlock()
 		return
 	}
-	s.over, s.allowed = true, false
+	s.over, s.allowed, s.gossips, s.waits = true, false, false, false
 	last := n.byPeer[s.peer] == s
 	n.mu.Unlock()
 	if last {
@@ -310,11 +331,32 @@ func (n *Net) Close(id replica.SessionID) {
 // begin to gossip as soon as it has heard that.
 func (n *Net) allow(s *session) {
 	n.mu.Lock()
-	s.allowed = !s.over
+	s.allowed, s.gossips = !s.over, !s.over
 	both := s.live && s.allowed
+	if s.allowed {
+		s.inside = true
+		for old := range n.met {
+			if len(n.met) < metMost {
+				break
+			}
+			delete(n.met, old)
+		}
+		n.met[s.peer] = true
+		n.lines.settle(s.peer, friend, false)
+	}
 	n.mu.Unlock()
 	if both {
 		n.gossipWith(s.peer)
+	}
+}
+
+// letWait keeps the connection of a peer that has to wait: somebody may let it in.
+func (n *Net) letWait(s *session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s.waits = !s.over; s.waits {
+		s.inside = true
+		n.makeWay(n.lines.settle(s.peer, newcomer, false))
 	}
 }
 
