@@ -2,7 +2,8 @@ package p2p
 
 import (
 	"crypto/x509"
-	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -37,8 +38,18 @@ func tcpFirst(addrs []ma.Multiaddr) []network.AddrDelay {
 }
 
 // clocksDiffer reports whether a call failed because the peer's certificate is not
-// valid by this machine's clock. They begin an hour before the peer's program did.
+// valid by this machine's clock. It begins an hour before the peer's program did. That
+// is all that can be known of a peer that is not heard: libp2p keeps no more of it than
+// the text.
 func clocksDiffer(err error) bool {
-	var bad x509.CertificateInvalidError
-	return errors.As(err, &bad) && bad.Reason == x509.Expired
+	return err != nil && strings.Contains(err.Error(), x509.CertificateInvalidError{Reason: x509.Expired}.Error())
+}
+
+// unreached says why a call came to nothing.
+func unreached(addr string, err error) error {
+	if clocksDiffer(err) {
+		return fmt.Errorf("cannot reach %s: by this computer's clock, what the other one proves itself with is not valid: "+
+			"is the time right on both?", addr)
+	}
+	return fmt.Errorf("cannot reach %s: is the other computer on, and on this network?", addr)
 }

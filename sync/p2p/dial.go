@@ -136,6 +136,9 @@ func (n *Net) dial(p peer.ID, c *callee, addrs []ma.Multiaddr, strange, near boo
 		if err != nil {
 			n.cfg.Log.Debug("cannot reach", "peer", p, "error", err)
 		}
+		if clocksDiffer(err) {
+			n.cfg.Log.Warn(unreached(p.String(), err).Error())
+		}
 		most := dialFar
 		if near {
 			most = dialNear
@@ -326,7 +329,7 @@ func (n *Net) Dial(ctx context.Context, addr string) error {
 	defer cancel()
 	n.forgetBackoff(info.ID)
 	if err := n.host.Connect(ctx, *info); err != nil {
-		return fmt.Errorf("cannot reach %s: is the other computer on, and on this network?", addr)
+		return unreached(addr, err)
 	}
 	return nil
 }

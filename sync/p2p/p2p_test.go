@@ -72,6 +72,9 @@ type node struct {
 	seed   [32]byte
 	ahead  atomic.Int64 // nanoseconds its clock is ahead
 	heard  atomic.Int64 // gossip messages it was handed
+	began  atomic.Int64 // sessions
+	ended  atomic.Int64
+	told   atomic.Int64 // messages it was handed
 	cancel func()
 	done   chan struct{}
 	once   sync.Once
@@ -186,6 +189,7 @@ func (n *node) do(f func()) {
 }
 
 func (n *node) Connected(id replica.SessionID, transport []byte, dialer bool) {
+	n.began.Add(1)
 	n.do(func() { n.r.Connected(n.now(), id, transport, dialer) })
 }
 func (n *node) Expects(id replica.SessionID) (e wire.Expected) {
@@ -193,10 +197,14 @@ func (n *node) Expects(id replica.SessionID) (e wire.Expected) {
 	return e
 }
 func (n *node) Message(id replica.SessionID, m wire.Message) {
+	n.told.Add(1)
 	n.do(func() { n.r.Message(n.now(), id, m) })
 }
 func (n *node) Garbage(id replica.SessionID, err error) { n.do(func() { n.r.Garbage(id, err) }) }
-func (n *node) Disconnected(id replica.SessionID)       { n.do(func() { n.r.Disconnected(id) }) }
+func (n *node) Disconnected(id replica.SessionID) {
+	n.ended.Add(1)
+	n.do(func() { n.r.Disconnected(id) })
+}
 
 func (n *node) Next(id replica.SessionID) (m wire.Message, ok bool) {
 	n.do(func() { m, ok = n.r.Next(id) })
@@ -683,17 +691,17 @@ func TestGossipEnds(t *testing.T) {
 		t.Logf("the stream ends with %v", err)
 	}
 	last := ana.write("note", []byte("not for Bo any more"))
-	over := time.After(time.Second)
-	for {
+	for over := time.After(time.Second); over != nil; {
 		select {
 		case data := <-heard:
 			if slices.ContainsFunc(must(wire.DecodeGossip(data)), func(r *record.Record) bool { return r.ID == last.ID }) {
 				t.Fatal("who was sent away still hears gossip")
 			}
 		case <-over:
-			return
+			over = nil
 		}
 	}
+	until(t, "the connection ends", s.Conn().IsClosed)
 }
 
 // TestWrongSecret has a node call that has another network secret.
@@ -714,14 +722,20 @@ func TestWrongSecret(t *testing.T) {
 	}
 }
 
+// newcomer starts a node that comes with a code which nobody has heard of yet.
+func newcomer(t *testing.T, to *node) (dan *node, code member.Invite) {
+	t.Helper()
+	code = member.Invite{Coop: founding.ID, Seed: seedOf("code")}
+	card := must(member.NewCard(member.CardTerms{Coop: founding.ID, Name: "Dan", DeviceName: "laptop"}, code.Key(), keyOf("root Dan"), keyOf("Dan")))
+	return start(t, "Dan", func(o *options) { o.card, o.addrs = card.Encode(), to.net.Addrs() }), code
+}
+
 // TestTriedAgain has a door close for a reason that passes: the newcomer calls
 // again by itself, and gets in.
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	ana := start(t, "Ana")
-	code := member.Invite{Coop: founding.ID, Seed: seedOf("code")}
-	card := must(member.NewCard(member.CardTerms{Coop: founding.ID, Name: "Dan", DeviceName: "laptop"}, code.Key(), keyOf("root Dan"), keyOf("Dan")))
-	dan := start(t, "Dan", func(o *options) { o.card, o.addrs = card.Encode(), ana.net.Addrs() })
+	dan, code := newcomer(t, ana)
 	until(t, "the door closes, as Ana's node has not heard of the invite", func() bool { return len(dan.doors()) > 0 })
 	if got := dan.doors()[0]; !strings.Contains(got, "the co-op does not know") {
 		t.Errorf("told %q", got)
