@@ -26,7 +26,7 @@ import (
 func (n *Net) startGossip() error {
 	var err error
 	name := topicName(n.cfg.Secret)
-	n.gossip, err = pubsub.NewGossipSub(n.ctx, guarded{n.host, strangers{n}},
+	n.gossip, err = pubsub.NewGossipSub(n.ctx, guarded{n.host, n},
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
@@ -135,17 +135,19 @@ func (n *Net) inspect(from peer.ID, _ *pubsub.RPC) error {
 // that they send is read.
 type guarded struct {
 	host.Host
-	strangers strangers
+	n *Net
 }
 
 // SetStreamHandler is that of host.Host, for the streams of who is let in.
 func (g guarded) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
 	g.Host.SetStreamHandler(id, func(s network.Stream) {
-		if g.strangers.Contains(s.Conn().RemotePeer()) {
+		switch {
+		case !g.n.mayOpen(s):
+		case strangers{g.n}.Contains(s.Conn().RemotePeer()):
 			_ = s.Reset()
-			return
+		default:
+			handle(s)
 		}
-		handle(s)
 	})
 }
 

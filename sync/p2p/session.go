@@ -122,7 +122,10 @@ func (n *Net) newStream(p peer.ID) (network.Stream, error) {
 
 // accept takes a stream that the peer opened.
 func (n *Net) accept(stream network.Stream) {
-	if n.host.ID() < stream.Conn().RemotePeer() || n.ctx.Err() != nil || !n.lines.mayOpen(stream.Conn()) {
+	if !n.mayOpen(stream) {
+		return
+	}
+	if n.host.ID() < stream.Conn().RemotePeer() || n.ctx.Err() != nil {
 		_ = stream.Reset()
 		return
 	}

@@ -194,6 +194,17 @@ func (n *Net) makeWay(out []io.Closer) {
 	}
 }
 
+// mayOpen reports whether a stream that a peer opened may go on. Who opens more than any
+// node does is thrown out.
+func (n *Net) mayOpen(stream network.Stream) bool {
+	if n.lines.mayOpen(stream.Conn()) {
+		return true
+	}
+	_ = stream.Reset()
+	n.makeWay([]io.Closer{stream.Conn()})
+	return false
+}
+
 // gate tells a Net of incoming connections from their first byte on.
 type gate struct{ n *Net }
 
