@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"coop/crdt/amount"
 	"coop/crdt/coop"
-	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
@@ -268,7 +269,7 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 		card, err := n.findCard(args[1])
 		return proposal.Effect{Kind: kind, Member: who.ID, Card: card.Bytes}, err
 	case kind == proposal.EffectCreditLimit && len(args) > 1:
-		u, amount, err := amountOf(s, details)
+		u, amount, err := amountOf(s, details, "")
 		return proposal.Effect{Kind: kind, Member: who.ID, Unit: u.Code, Amount: amount}, err
 	case kind == proposal.EffectBudget && len(args) > 2:
 		return budgetEffect(s, who, details)
@@ -341,7 +342,11 @@ func bylawEffect(s *coop.State, typed string) (e proposal.Effect, err error) {
 		return e, invalid("a bylaw is changed by CLAUSE=VALUE, such as quorum=40")
 	}
 	e = proposal.Effect{Kind: proposal.EffectBylaw, Name: clause}
-	if e.Amount, err = strconv.ParseInt(value, 10, 64); err != nil {
+	number, _, err := amount.Read(value, amount.Unknown)
+	if unclear := (*amount.Unclear)(nil); errors.As(err, &unclear) {
+		return e, invalid("%v", err)
+	}
+	if e.Amount, err = strconv.ParseInt(number, 10, 64); err != nil {
 		e.Amount, e.Text = 0, value
 	}
 	if err := s.People.CheckClause(clause, e.Amount, e.Text); err != nil {
@@ -357,7 +362,7 @@ func budgetEffect(s *coop.State, payee member.Member, typed string) (e proposal.
 	if err != nil {
 		return e, err
 	}
-	u, total, err := amountOf(s, amount)
+	u, total, err := amountOf(s, amount, "")
 	if err != nil {
 		return e, err
 	}
@@ -381,38 +386,11 @@ func cutAmount(s *coop.State, typed string) (amount, rest string, err error) {
 	first, rest, _ := strings.Cut(typed, ",")
 	decimals, behind, more := strings.Cut(rest, ",")
 	whole := first + "," + decimals
-	number, code := cutUnit(whole)
-	if !isWhole(first) || !isWhole(strings.TrimPrefix(number, first+",")) {
+	if _, _, err := amountOf(s, whole, ""); err != nil || !more {
 		return first, rest, nil
 	}
-	if _, ok := s.People.Unit(code); ok && more {
-		return whole, behind, nil
-	}
-	if code == "" && more {
+	if namedUnit(s, whole) == "" {
 		return "", "", invalid("%q is unclear: with a point it is an amount, %s.%s, and with a unit too, %s UNIT", whole, first, decimals, whole)
 	}
-	return first, rest, nil
-}
-
-// cutUnit cuts the unit from behind an amount; "": none is typed.
-func cutUnit(typed string) (number, code string) {
-	number, code, _ = strings.Cut(strings.TrimSpace(typed), " ")
-	return number, strings.TrimSpace(code)
-}
-
-func isWhole(s string) bool {
-	_, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
-	return err == nil
-}
-
-// amountOf reads "12.50 hour", or "12.50" in the co-op's first unit.
-func amountOf(s *coop.State, typed string) (u member.Unit, amount int64, err error) {
-	number, code := cutUnit(typed)
-	if u, err = unit(s, code); err != nil {
-		return u, 0, err
-	}
-	if amount, err = ledger.ParseAmount(number, u); err != nil {
-		err = invalid("%v", err)
-	}
-	return u, amount, err
+	return whole, behind, nil
 }

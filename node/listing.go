@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"coop/crdt/coop"
 	"coop/crdt/document"
 	"coop/crdt/listing"
 	"coop/crdt/proposal"
@@ -11,53 +12,78 @@ import (
 
 // AddListing makes a listing.
 func (n *Node) AddListing(ctx context.Context, d listing.Draft) (record.ID, error) {
-	ids, err := n.ImportListings(ctx, []listing.Draft{d})
-	if err != nil {
-		return record.ID{}, err
-	}
-	return ids[0], nil
+	return n.write(ctx, func(a author) (s statement, err error) {
+		if d.Price, err = price(a.coop.State(), d.Price); err != nil {
+			return s, err
+		}
+		return create(d)
+	})
 }
 
 // ImportListings makes many listings with one fsync: all of them, or none.
 func (n *Node) ImportListings(ctx context.Context, drafts []listing.Draft) ([]record.ID, error) {
-	return n.writeAll(ctx, func(author) ([]statement, error) {
-		var all []statement
+	return n.writeAll(ctx, func(author) (all []statement, err error) {
 		for _, d := range drafts {
-			ops, err := d.Create()
+			s, err := create(d)
 			if err != nil {
-				return nil, invalid("%v", err)
+				return nil, err
 			}
-			all = append(all, act(document.KindCreate, document.Create{Schema: listing.SchemaName, Ops: ops}))
+			all = append(all, s)
 		}
 		return all, nil
 	})
 }
 
+func create(d listing.Draft) (statement, error) {
+	ops, err := d.Create()
+	if err != nil {
+		return statement{}, invalid("%v", err)
+	}
+	return act(document.KindCreate, document.Create{Schema: listing.SchemaName, Ops: ops}), nil
+}
+
+// price reads a price as a person types it: a sign or a code of money stands for
+// the unit of the co-op that it plainly means.
+func price(s *coop.State, typed string) (string, error) {
+	p, err := listing.Reader{Units: codes(s)}.Price(typed)
+	if err != nil {
+		return "", invalid("price: %v", err)
+	}
+	return p.String(), nil
+}
+
 // EditListing changes a listing of this member. Change is given what the
 // listing says and returns what it shall say.
 func (n *Node) EditListing(ctx context.Context, typed string, change func(listing.Draft) listing.Draft) (record.ID, error) {
-	return n.editListing(ctx, typed, func(v document.Value, l listing.Listing) ([]document.Op, error) {
-		return listing.Edit(v, change(l.Draft()))
+	return n.editListing(ctx, typed, func(a author, v document.Value, l listing.Listing) (_ []document.Op, err error) {
+		was := l.Draft()
+		d := change(was)
+		if d.Price != was.Price {
+			if d.Price, err = price(a.coop.State(), d.Price); err != nil {
+				return nil, err
+			}
+		}
+		return listing.Edit(v, d)
 	})
 }
 
 // CloseListing closes a listing of this member.
 func (n *Node) CloseListing(ctx context.Context, typed string) (record.ID, error) {
-	return n.editListing(ctx, typed, func(v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Close(v) })
+	return n.editListing(ctx, typed, func(_ author, v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Close(v) })
 }
 
 // ReopenListing opens a closed listing of this member again.
 func (n *Node) ReopenListing(ctx context.Context, typed string) (record.ID, error) {
-	return n.editListing(ctx, typed, func(v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Reopen(v) })
+	return n.editListing(ctx, typed, func(_ author, v document.Value, _ listing.Listing) ([]document.Op, error) { return listing.Reopen(v) })
 }
 
-func (n *Node) editListing(ctx context.Context, typed string, ops func(document.Value, listing.Listing) ([]document.Op, error)) (record.ID, error) {
+func (n *Node) editListing(ctx context.Context, typed string, ops func(author, document.Value, listing.Listing) ([]document.Op, error)) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
 		l, err := FindListing(a.coop.State(), typed)
 		if err != nil {
 			return statement{}, err
 		}
-		return a.edit(l.ID, func(v document.Value) ([]document.Op, error) { return ops(v, l) })
+		return a.edit(l.ID, func(v document.Value) ([]document.Op, error) { return ops(a, v, l) })
 	})
 }
 

@@ -1,9 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
+	"coop/crdt/amount"
 	"coop/crdt/coop"
 	"coop/crdt/ledger"
 	"coop/crdt/member"
@@ -31,15 +34,40 @@ func unit(s *coop.State, code string) (member.Unit, error) {
 	return u, nil
 }
 
-func unitCodes(s *coop.State) string {
-	codes := ""
-	for i, u := range s.People.Units {
-		if i > 0 {
-			codes += ", "
-		}
-		codes += u.Code
+func unitCodes(s *coop.State) string { return strings.Join(codes(s), ", ") }
+
+// codes are those of the units that the co-op counts in.
+func codes(s *coop.State) (all []string) {
+	for _, u := range s.People.Units {
+		all = append(all, u.Code)
 	}
-	return codes
+	return all
+}
+
+// namedUnit is the code of the unit that an amount names, or the word where the
+// co-op has none such; "" where it names none.
+func namedUnit(s *coop.State, typed string) string {
+	knows := func(word string) bool { return amount.Among(word, codes(s)) != "" || amount.IsMoney(word) }
+	parts, ok, _ := amount.Take(typed, knows)
+	if !ok {
+		return ""
+	}
+	return cmp.Or(amount.Among(parts.Unit, codes(s)), parts.Unit)
+}
+
+// amountOf reads an amount in the unit of a code, or where that is "", in the unit
+// that the amount itself names, or else in the co-op's first.
+func amountOf(s *coop.State, typed, code string) (u member.Unit, n int64, err error) {
+	if code == "" {
+		code = namedUnit(s, typed)
+	}
+	if u, err = unit(s, code); err != nil {
+		return u, 0, err
+	}
+	if n, err = ledger.ParseAmount(typed, u); err != nil {
+		err = invalid("%v", err)
+	}
+	return u, n, err
 }
 
 // read resolves what a person typed.
@@ -47,11 +75,7 @@ func (p Payment) read(s *coop.State) (who record.ID, u member.Unit, amount int64
 	if who, err = FindAccount(s, p.Who); err != nil {
 		return
 	}
-	if u, err = unit(s, p.Unit); err != nil {
-		return
-	}
-	if amount, err = ledger.ParseAmount(p.Amount, u); err != nil {
-		err = invalid("%v", err)
+	if u, amount, err = amountOf(s, p.Amount, p.Unit); err != nil {
 		return
 	}
 	if amount == 0 {
@@ -156,12 +180,8 @@ func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.
 			back = left
 		}
 		if amount != "" {
-			u, err := unit(s, p.Unit)
-			if err != nil {
+			if _, back, err = amountOf(s, amount, p.Unit); err != nil {
 				return statement{}, err
-			}
-			if back, err = ledger.ParseAmount(amount, u); err != nil {
-				return statement{}, invalid("%v", err)
 			}
 		}
 		return act(ledger.KindTransfer, ledger.TransferBody{To: p.From, Unit: p.Unit, Amount: back, Note: note, Reverses: p.ID}), nil
@@ -194,14 +214,11 @@ type Standing struct {
 }
 
 func (c Standing) read(s *coop.State) (ledger.Accept, error) {
-	u, err := unit(s, c.Unit)
+	u, most, err := amountOf(s, c.Max, c.Unit)
 	if err != nil {
 		return ledger.Accept{}, err
 	}
-	clause := ledger.Accept{Unit: u.Code}
-	if clause.Max, err = ledger.ParseAmount(c.Max, u); err != nil {
-		return clause, invalid("%v", err)
-	}
+	clause := ledger.Accept{Unit: u.Code, Max: most}
 	for _, name := range c.From {
 		m, err := FindMember(s, name)
 		if err != nil {
@@ -226,14 +243,10 @@ func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amo
 		if !ok {
 			return statement{}, &NotFound{fmt.Sprintf("proposal %s has made no budget line %d: `coop proposal show %[1]s` shows its effects", p.ID.Short(), line)}
 		}
-		u, err := unit(s, budget.Line.Unit)
-		if err != nil {
-			return statement{}, err
-		}
 		n := budget.Next()
 		if amount != "" {
-			if n, err = ledger.ParseAmount(amount, u); err != nil {
-				return statement{}, invalid("%v", err)
+			if _, n, err = amountOf(s, amount, budget.Line.Unit); err != nil {
+				return statement{}, err
 			}
 		}
 		return act(ledger.KindInstalment, ledger.InstalmentBody{Proposal: p.ID, Line: line, Number: budget.Made + 1, Amount: n, Note: note}), nil

@@ -125,7 +125,7 @@ func (t *terminal) bring(ctx context.Context, old *node.Old) (out api.Made, err 
 	for _, d := range old.Drafts(t.now()) {
 		kind := string(d.Kind)
 		in.Listings = append(in.Listings, api.ListingIn{Kind: &kind, Title: &d.Title, Text: &d.Text, Category: &d.Category, Tags: &d.Tags,
-			Price: &d.Price, Quantity: &d.Quantity, Place: &d.Place, Expires: &d.Expires})
+			Price: &d.Price, Quantity: &d.Quantity, Place: &d.Place, Code: &d.Code, List: &d.List, Expires: &d.Expires})
 	}
 	err = t.post(ctx, "/v1/listings/bring", in, &out)
 	return out, err

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -220,7 +218,7 @@ func listingShowCmd(t *terminal) *cobra.Command {
 		return t.answer(l, func() {
 			fmt.Fprintf(t.out, "%s: %s\n", l.Kind, line(l.Title))
 			t.fields("price", l.Price, "quantity", l.Quantity, "category", l.Category, "tags", strings.Join(l.Tags, ", "), "place", l.Place,
-				"by", l.Owner, "status", t.listingStatus(l.Listing), "expires", t.whenSet(l.Expires), "id", l.ID.String())
+				"code", l.Code, "list", l.List, "by", l.Owner, "status", t.listingStatus(l.Listing), "expires", t.whenSet(l.Expires), "id", l.ID.String())
 			t.text(l.Text)
 			t.comments(l.Comments)
 		})
@@ -259,53 +257,6 @@ func (t *terminal) comments(cs []api.Comment) {
 		fmt.Fprintf(t.out, "\n%s:", line(c.Author))
 		t.text(c.Text)
 	}
-}
-
-func listingImportCmd(t *terminal) *cobra.Command {
-	var unit, from string
-	c := &cobra.Command{
-		Use: "import FILE.csv", Short: "Make listings of a price list, or bring yours from an old co-op", Args: args(cobra.MaximumNArgs(1)),
-		Long: `Makes listings of the rows of a CSV file: all of them, or, where a row cannot be
-read, none, and says which rows and columns to mend.
-
-The first row names the columns: either supplier, name, category, price, unit,
-case_kg, origin, note or title, kind, text, category, tags, price, quantity,
-place, expires, status. A price that names no unit of money is in --unit.
-
-With --from OLD-HOME it makes your open listings of the old co-op anew. Those that you
-have here already, word for word, are left out: it may be said again.`,
-		RunE: func(c *cobra.Command, a []string) error {
-			if from != "" && len(a) == 0 {
-				return t.importFrom(c.Context(), from)
-			}
-			if from != "" || len(a) == 0 {
-				return hintedError{usage("name a file, or an old home with --from"), "usage: coop listing import FILE.csv | --from OLD-HOME"}
-			}
-			table, err := os.ReadFile(a[0])
-			if err != nil {
-				return usage("%v", err)
-			}
-			var out api.Made
-			if err := t.post(c.Context(), "/v1/listings/import?unit="+url.QueryEscape(unit), bytes.NewReader(table), &out); err != nil {
-				return err
-			}
-			return t.imported(out)
-		},
-	}
-	fromFlag(c, &from, "bring your listings")
-	c.Flags().StringVar(&unit, "unit", "", "what prices without a unit are in, such as euro")
-	return c
-}
-
-func (t *terminal) imported(out api.Made) error {
-	return t.answer(out, func() {
-		if t.quiet || !t.tty {
-			for _, id := range out.IDs {
-				fmt.Fprintln(t.out, id)
-			}
-		}
-		t.note("✓ %s imported", count(len(out.IDs), "listing"))
-	})
 }
 
 func commentCmd(t *terminal) *cobra.Command {

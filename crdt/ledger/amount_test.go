@@ -10,7 +10,10 @@ import (
 	"coop/crdt/member"
 )
 
-var gram = member.Unit{Code: "gram", Scale: 6}
+var (
+	gram  = member.Unit{Code: "gram", Scale: 6}
+	euro3 = member.Unit{Code: "euro", Scale: 3}
+)
 
 func TestParseAmount(t *testing.T) {
 	tests := []struct {
@@ -34,6 +37,21 @@ func TestParseAmount(t *testing.T) {
 		{"1000000", gram, ledger.MaxAmount},
 		{"0.000001", gram, 1},
 		{"1,25", gram, 1250000},
+		{".5", euro, 50},
+		{",5", euro, 50},
+		{"+1", euro, 100},
+		{"1 000", euro, 100000},
+		{"1\u00a0234,50", euro, 123450},
+		{"1'234.50", euro, 123450},
+		{"1,234.50", euro, 123450},
+		{"1.234,50", euro, 123450},
+		{"4,-", euro, 400},
+		{"12 euro", euro, 1200},
+		{"EUR 12", euro, 1200},
+		{"12,40 €", euro, 1240},
+		{"1/2", euro, 50},
+		{"12.500", euro3, 12500},
+		{"12.50000", euro, 1250},
 	}
 	for _, tt := range tests {
 		if got, err := ledger.ParseAmount(tt.text, tt.unit); err != nil || got != tt.want {
@@ -48,40 +66,39 @@ func TestParseAmountErrors(t *testing.T) {
 		unit member.Unit
 		want string
 	}{
-		{"1.234", euro, `"1.234" has too many decimals: euro has 2, write for example 12.50`},
-		{"1.500", euro, "euro has 2"},
+		{"1.2345", euro, `"1.2345" has too many decimals: euro has 2, write for example 12.50`},
+		{"0.999", euro, "euro has 2"},
+		{"1.234", euro, `"1.234" may be 1234 or 1.234`},
+		{"1.500", euro, `"1.500" may be 1500 or 1.500: write 1500 for the first, 1.50 for the second`},
+		{"1,500", euro3, `"1,500" may be 1500 or 1.500`},
 		{"1.5", bread, `"1.5" has too many decimals: bread has 0, write for example 12`},
 		{"1,5", bread, "bread has 0"},
 		{"0.0000001", gram, "gram has 6, write for example 12.500000"},
 		{"-1", euro, `"-1" is below zero`},
-		{"1,234", gram, `"1,234" is unclear`},
-		{"1,234", euro, "no marks for thousands"},
-		{"1,234.50", euro, "is unclear"},
-		{"1.234,50", euro, "is unclear"},
-		{"1,,5", euro, "is unclear"},
-		{"1,", euro, "is unclear"},
-		{",5", euro, "is unclear"},
+		{"1,234", gram, `"1,234" may be 1234 or 1.234`},
+		{"1,,5", euro, "is not an amount"},
+		{"1,", euro, "is not an amount"},
 		{"", euro, `"" is not an amount: write for example 12.50`},
 		{" ", euro, "is not an amount"},
 		{".", euro, "is not an amount"},
-		{".5", euro, "is not an amount"},
 		{"5.", euro, "is not an amount"},
 		{"1.2.3", euro, "is not an amount"},
-		{"007", euro, "is not an amount"},
-		{"+1", euro, "is not an amount"},
-		{"1e3", euro, "is not an amount"},
-		{"0x10", euro, "is not an amount"},
+		{"007", euro, "begins with a zero too many"},
+		{"1e3", euro, "shortens a number"},
+		{"2-3", euro, "is not an amount"},
+		{"12 hour", euro, `"12 hour" is an amount of hour, not of euro`},
+		{"12 euro/kg", euro, "is not an amount"},
+		{"1:30", euro, "is not an amount"},
+		{"0x10", euro, "is an amount of x10"},
 		{"1_000", euro, "is not an amount"},
-		{"1 000", euro, "is not an amount"},
 		{"NaN", euro, "is not an amount"},
 		{"Inf", euro, "is not an amount"},
 		{"١٢", euro, "is not an amount"},
-		{"12 euro", euro, "is not an amount"},
 		{"10000000000.01", euro, `is more than 10000000000.00 euro, the most there can be at once`},
 		{"1000000000001", bread, "is more than 1000000000000 bread"},
 		{"18446744073709551617", euro, "is more than"}, // 2^64 + 1
 		{"99999999999999999999999999999999", bread, "is more than"},
-		{strings.Repeat("9", 33), euro, "33 characters is too long"},
+		{strings.Repeat("9", 65), euro, "65 characters is too long"},
 		{strings.Repeat("9", 1<<20), euro, "is too long"},
 	}
 	for _, tt := range tests {

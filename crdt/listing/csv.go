@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"coop/crdt/amount"
 )
 
 // Limits of a file that is imported: each row becomes a record for ever.
@@ -19,12 +20,13 @@ const (
 	MaxFileLen  = 4 << 20 // bytes; 10,000 rows of a price list are about 700 KiB
 	MaxFileRows = 10_000  // below the header
 
-	maxColumns = 40 // known, unknown and repeated, so that errors stay few
+	maxColumns   = 200 // shops write a hundred and more
+	headerWithin = 30  // rows: banks and shops write some lines above the header
 )
 
 // RowError is what is wrong with a cell, row or file, and what to do.
 type RowError struct {
-	Row    int    // as a spreadsheet counts: the header is 1. 0: the file as a whole
+	Row    int    // as a spreadsheet counts: the first is 1. 0: the file as a whole
 	Column string // as the header names it. Empty: the row as a whole
 	Reason string
 }
@@ -39,223 +41,346 @@ func (e RowError) Error() string {
 	return fmt.Sprintf("row %d, column %s: %s", e.Row, e.Column, e.Reason)
 }
 
-// row is the cells of a row by the names of their columns.
-type row map[string]string
+// own are the columns that WriteCSV writes.
+var own = []string{"title", "kind", "text", "category", "tags", "price", "quantity", "place", "expires", "status", "code", "list"}
 
-// layout is a kind of file. Of the columns the first so many must be there.
-type layout struct {
-	columns []string
-	needs   int
-	draft   func(r row, defaultUnit string) (Draft, Invalid)
+// TableOptions say how a file is read.
+type TableOptions struct {
+	Reader                    // Marks Unknown: as the file shows itself
+	Columns map[string]string // names of columns by what they are about, beside those that are known
+	List    string            // the name of the list; "": as the rows say, by a column list or the supplier
 }
 
-var (
-	own       = layout{[]string{"title", "kind", "text", "category", "tags", "price", "quantity", "place", "expires", "status"}, 2, ownDraft}
-	priceList = layout{[]string{"name", "price", "unit", "supplier", "category", "case_kg", "origin", "note"}, 3, priceListDraft}
-)
+// Table is a file of listings that was read.
+type Table struct {
+	Rows      []Row      // the good ones
+	Bad       []RowError // an error for each cell that is not good, in the order of the rows
+	Encoding  string     // in which it is written
+	Separator string     // what separates its cells
+	Marks     amount.Marks
+	Shown     string   // where the file shows that, in words; "": nowhere
+	Unused    []string // columns that are not known
+}
 
-// ParseCSV reads a file of listings: what WriteCSV wrote, or a supplier's price
-// list with the header
+// Row is a row of a table, fit for Create.
+type Row struct {
+	Draft
+	Row    int      // as a spreadsheet counts
+	Fields []string // that the file has columns for
+}
+
+// cells are the cells of a row by what they are about.
+type cells map[string]string
+
+// ReadTable reads a file of listings: what WriteCSV wrote, or the price list of a
+// supplier or a shop. One of the first rows names the columns; they stand in any
+// order, under the names that shops in several languages give them. A title must
+// be there, and a price or a kind. Commas, semicolons, tabs or bars separate cells.
 //
-//	supplier,name,category,price,unit,case_kg,origin,note
-//
-// Columns stand in any order; name, price and unit must be there, or title and
-// kind. Commas, semicolons or tabs separate cells, as in the header. defaultUnit,
-// if not empty, is the unit of prices that name none; those of a price list do not.
-//
-// It returns the drafts of all good rows, each fit for Create, and an error for
-// each cell that is not good, in the order of the rows.
-func ParseCSV(r io.Reader, defaultUnit string) ([]Draft, []RowError) {
+// How the file marks decimals is found out once, from all its amounts: one that
+// can be read in two ways is read as the others are, and is an error where those
+// do not tell.
+func ReadTable(r io.Reader, o TableOptions) (t Table) {
+	fail := func(err error) Table {
+		t.Bad = []RowError{{Reason: err.Error()}}
+		return t
+	}
 	data, err := io.ReadAll(io.LimitReader(r, MaxFileLen+1))
-	if err == nil {
-		data = bytes.TrimPrefix(data, []byte("\ufeff"))
-		err = checkFile(data)
-	}
 	if err != nil {
-		return nil, []RowError{{Reason: err.Error()}}
+		return fail(err)
 	}
-	s := newSheet(data)
-	header, err := s.next()
-	if err != nil {
-		return nil, []RowError{{Row: s.row, Reason: err.Error()}}
-	}
-	header = trimEmpty(header)
-	for i, name := range header {
-		header[i] = strings.ToLower(clean(name))
-	}
-	form, bad := detect(header, s.row)
-	if bad != nil {
-		return nil, bad
-	}
-	return s.drafts(header, form, defaultUnit)
-}
-
-// checkFile judges what can be judged before the file is taken apart.
-func checkFile(data []byte) error {
 	if len(data) > MaxFileLen {
-		return fmt.Errorf("the file is larger than %d MiB: split it", MaxFileLen>>20)
+		return fail(fmt.Errorf("the file is larger than %d MiB: split it", MaxFileLen>>20))
+	}
+	if data, t.Encoding, err = decode(data); err != nil {
+		return fail(err)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return errors.New("the file is empty: its first row must name the columns")
+		return fail(errors.New("the file is empty: its first row must name the columns"))
 	}
-	n := 0
-	for line := range bytes.Lines(data) {
-		if n++; !utf8.Valid(line) {
-			return fmt.Errorf(`line %d of the file is not UTF-8: in the spreadsheet save it again as "CSV UTF-8" (Excel) `+
-				`or with the character set "Unicode (UTF-8)" (LibreOffice)`, n)
+	s, cols, width, bad := begin(data, o.Columns)
+	if bad != nil {
+		t.Bad = bad
+		return t
+	}
+	t.Unused, t.Separator = cols.unused, s.name()
+	t.fill(s, cols, width, o)
+	return t
+}
+
+// begin finds what separates the cells and which row is the header, and returns
+// the sheet behind that row.
+func begin(data []byte, names map[string]string) (best *sheet, cols columns, width int, bad []RowError) {
+	known := -1
+	take := func(comma rune, body []byte, skipped int) {
+		s := newSheet(body, comma)
+		s.row = skipped
+		for range headerWithin {
+			header, err := s.next()
+			if err == io.EOF {
+				return
+			}
+			header = trimEmpty(header)
+			if err != nil || len(header) > maxColumns {
+				continue
+			}
+			if c := find(header, s.row, names); c.header() && len(c.of) > known {
+				at := *s
+				best, cols, width, known = &at, c, len(header), len(c.of)
+				return
+			}
 		}
 	}
-	return nil
-}
-
-// sheet reads rows and counts them as a spreadsheet does, empty lines included.
-type sheet struct {
-	data   []byte
-	reader *csv.Reader
-	row    int // number of the last row read
-	line   int // number of the line behind it
-}
-
-func newSheet(data []byte) *sheet {
-	s := &sheet{data: data, reader: csv.NewReader(bytes.NewReader(data)), line: 1}
-	s.reader.FieldsPerRecord = -1
-	header, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n"), []byte("\n"))
-	for _, c := range ";\t" {
-		if bytes.ContainsRune(header, c) && !bytes.ContainsRune(header, ',') {
-			s.reader.Comma = c
-		}
-	}
-	return s
-}
-
-// next returns the cells of the next row, io.EOF after the last. After another
-// error that row is lost and the next can be read.
-func (s *sheet) next() ([]string, error) {
-	from := s.reader.InputOffset()
-	cells, err := s.reader.Read()
-	if err == io.EOF {
-		return nil, err
-	}
-	start := 0
-	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
-		start = parse.StartLine
-		err = fmt.Errorf(`quotation marks do not match in lines %d to %d: put the cell in quotation marks and write "" for each one inside it`, start, parse.Line)
+	if m := sepForm.FindSubmatch(data); m != nil {
+		take([]rune(string(m[1]))[0], data[len(m[0]):], 1)
 	} else {
-		start, _ = s.reader.FieldPos(0)
-	}
-	s.row += 1 + start - s.line
-	s.line += bytes.Count(s.data[from:s.reader.InputOffset()], []byte("\n"))
-	return cells, err
-}
-
-// detect finds out what kind of file has this header, and what is wrong with it.
-func detect(header []string, at int) (form layout, bad []RowError) {
-	note := func(column, reason string) { bad = append(bad, RowError{at, column, reason}) }
-	form = own
-	if !slices.Contains(header, "title") {
-		form = priceList
-	}
-	if !slices.Contains(header, form.columns[0]) || len(header) > maxColumns {
-		note("", fmt.Sprintf("the columns are not known: the first row must name them, like %s for listings or %s for a price list",
-			strings.Join(own.columns, ","), strings.Join(priceList.columns, ",")))
-		return form, bad
-	}
-	for i, name := range header {
-		switch {
-		case name == "":
-			note("", fmt.Sprintf("column %d has no name: name it or delete it", i+1))
-		case slices.Contains(header[:i], name):
-			note(name, "the column is there twice: delete or rename one")
-		case !slices.Contains(form.columns, name):
-			note(name, "the column is not known: delete it, or rename it to one of "+strings.Join(form.columns, ", "))
+		for _, sep := range separators {
+			take(sep.comma, data, 0)
 		}
 	}
-	for _, name := range form.columns[:form.needs] {
-		if !slices.Contains(header, name) {
-			note(name, "the column is missing: add it")
-		}
+	if best == nil {
+		return nil, cols, 0, noHeader(data, names)
 	}
-	return form, bad
+	return best, cols, width, cols.bad
 }
 
-// drafts reads the rows below the header.
-func (s *sheet) drafts(header []string, form layout, defaultUnit string) (out []Draft, bad []RowError) {
+// noHeader says what is wrong with the first row of a file without a header.
+func noHeader(data []byte, names map[string]string) (bad []RowError) {
+	for _, sep := range separators {
+		s := newSheet(data, sep.comma)
+		header, err := s.next()
+		if err != nil {
+			return []RowError{{Row: s.row, Reason: err.Error()}}
+		}
+		if n := len(trimEmpty(header)); n > maxColumns {
+			return []RowError{{s.row, "", fmt.Sprintf("there are %d columns, more than %d: delete some", n, maxColumns)}}
+		}
+		c := find(trimEmpty(header), s.row, names)
+		if found := append(c.bad, c.missing(s.row)...); bad == nil || c.has("title") {
+			bad = found
+		}
+	}
+	return bad
+}
+
+// name is the word for what separates the cells.
+func (s *sheet) name() string {
+	for _, sep := range separators {
+		if sep.comma == s.reader.Comma {
+			return sep.name
+		}
+	}
+	return string(s.reader.Comma)
+}
+
+// line is a row that was read and not understood yet.
+type line struct {
+	row   int
+	cells cells
+}
+
+// fill reads the rows below the header.
+func (t *Table) fill(s *sheet, cols columns, width int, o TableOptions) {
+	var lines []line
 	for n := 0; ; {
-		cells, err := s.next()
-		switch {
-		case err == io.EOF:
-			return out, bad
-		case err == nil && len(trimEmpty(cells)) == 0:
+		row, err := s.next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil && len(trimEmpty(row)) == 0 {
 			continue
-		case n == MaxFileRows:
-			return out, append(bad, RowError{s.row, "", fmt.Sprintf("there are more than %d rows: put this and all below into another file", MaxFileRows)})
-		case err == nil:
-			err = s.fits(cells, header)
+		}
+		if n == MaxFileRows {
+			t.Bad = append(t.Bad, RowError{s.row, "", fmt.Sprintf("there are more than %d rows: put this and all below into another file", MaxFileRows)})
+			break
 		}
 		n++
+		if err == nil {
+			err = s.fits(row, make([]string, width))
+		}
 		if err != nil {
-			bad = append(bad, RowError{s.row, "", err.Error()})
+			t.Bad = append(t.Bad, RowError{s.row, "", err.Error()})
 			continue
 		}
-		d, invalid := s.draft(cells, header, form, defaultUnit)
-		for _, e := range invalid {
-			bad = append(bad, RowError{s.row, e.Field, e.Reason})
+		l := line{s.row, cells{}}
+		for field, c := range cols.of {
+			l.cells[field] = unguard(row[c.at])
 		}
-		if invalid == nil {
-			out = append(out, d)
+		lines = append(lines, l)
+	}
+	if o.Marks == amount.Unknown {
+		t.showMarks(lines, cols, o)
+		o.Marks = t.Marks
+	}
+	t.Marks = o.Marks
+	if o.Marks == amount.Unknown && len(t.Bad) > 0 && t.Bad[len(t.Bad)-1].Row == 0 {
+		return
+	}
+	for _, l := range lines {
+		t.take(l, cols, o)
+	}
+	slices.SortStableFunc(t.Bad, func(a, b RowError) int { return a.Row - b.Row })
+}
+
+// showMarks finds out how the file marks decimals. Two amounts that show different
+// ways are an error of the whole file.
+func (t *Table) showMarks(lines []line, cols columns, o TableOptions) {
+	var first [3]string
+	for _, l := range lines {
+		for _, field := range []string{"price", "case_kg"} {
+			parts, ok, err := amount.Take(l.cells[field], o.knows)
+			if !ok || err != nil {
+				continue
+			}
+			for _, number := range []string{parts.From, parts.To} {
+				if _, shows, err := amount.Read(number, amount.Unknown); err == nil && shows != amount.Unknown && parts.Decimal() && first[shows] == "" {
+					first[shows] = fmt.Sprintf("%s in row %d", number, l.row)
+				}
+			}
 		}
 	}
+	point, comma := first[amount.Point], first[amount.Comma]
+	switch {
+	case point != "" && comma != "":
+		t.Bad = append(t.Bad, RowError{Reason: fmt.Sprintf("the file marks decimals in two ways: by a point (%s) and by a comma (%s). "+
+			"Write all in one way, or say which one counts", point, comma)})
+	case point != "":
+		t.Marks, t.Shown = amount.Point, point
+	case comma != "":
+		t.Marks, t.Shown = amount.Comma, comma
+	}
 }
 
-// draft reads one row with a cell for each column.
-func (s *sheet) draft(cells, header []string, form layout, defaultUnit string) (Draft, Invalid) {
-	r := row{}
-	for i, name := range header {
-		r[name] = unguard(cells[i])
+// take reads one row.
+func (t *Table) take(l line, cols columns, o TableOptions) {
+	d, bad := o.draft(l.cells, cols)
+	for _, e := range bad {
+		name := e.Field
+		if c, ok := cols.of[e.Field]; ok {
+			name = c.name
+		}
+		t.Bad = append(t.Bad, RowError{l.row, name, e.Reason})
 	}
-	price := clean(r["price"])
-	if s.reader.Comma == ';' && thousandsForm.MatchString(price) {
-		return Draft{}, Invalid{{"price", fmt.Sprintf("%q may be meant in thousands: write decimals with a comma, thousands without a mark", price)}}
+	if bad != nil {
+		return
 	}
-	return form.draft(r, defaultUnit)
+	row := Row{Draft: d, Row: l.row}
+	for field := range cols.of {
+		row.Fields = append(row.Fields, field)
+	}
+	slices.Sort(row.Fields)
+	t.Rows = append(t.Rows, row)
 }
 
-// thousandsForm is how files that separate cells by semicolons, because the
-// comma marks decimals, write whole numbers from a thousand on.
-var thousandsForm = regexp.MustCompile(`^[1-9][0-9]{0,2}\.[0-9]{3}$`)
-
-func (s *sheet) fits(cells, header []string) error {
-	if n := len(cells); n < len(header) {
-		return fmt.Errorf("it has %d cells for %d columns: add the missing ones, empty if need be", n, len(header))
+// draft reads the cells of a row.
+func (o TableOptions) draft(r cells, cols columns) (d Draft, bad Invalid) {
+	note := func(field string, err error) {
+		if err != nil {
+			bad = append(bad, FieldError{field, err.Error()})
+		}
 	}
-	if n := len(trimEmpty(cells)); n > len(header) {
-		return fmt.Errorf("it has %d cells for %d columns: put a cell with a %q inside in quotation marks", n, len(header), s.reader.Comma)
+	d = Draft{
+		Kind: Kind(r["kind"]), Title: r["title"], Category: r["category"], Tags: strings.Split(r["tags"], ","), Quantity: r["quantity"],
+		Place: r["place"], Status: statusOf(r["status"]), Code: r["code"], List: o.listOf(r, cols),
 	}
-	return nil
-}
-
-// trimEmpty drops the empty cells that spreadsheets write at the end of rows.
-func trimEmpty(cells []string) []string {
-	for len(cells) > 0 && strings.TrimSpace(cells[len(cells)-1]) == "" {
-		cells = cells[:len(cells)-1]
+	if !cols.has("kind") {
+		d.Kind = Offer
 	}
-	return cells
-}
-
-func ownDraft(r row, defaultUnit string) (d Draft, bad Invalid) {
-	for _, f := range fields {
-		*f.at(&d) = r[f.name]
+	price, err := o.priceOf(r, cols)
+	d.Price = price.String()
+	if err == nil && price.Kind == PriceNone && !cols.has("kind") {
+		err = errors.New("it is empty: write an amount such as 4.50, or gift")
 	}
-	d.Tags = strings.Split(r["tags"], ",")
-	price, err := ParsePrice(d.Price, defaultUnit)
-	if err == nil {
-		d.Price = price.String()
+	note("price", err)
+	if kg := clean(r["case_kg"]); kg != "" {
+		number, _, err := amount.Read(kg, o.Marks)
+		if unclear := (*amount.Unclear)(nil); err != nil && !errors.As(err, &unclear) {
+			err = fmt.Errorf("%q is no number of kilograms: write for example 12.5, or nothing", kg)
+		}
+		note("case_kg", err)
+		d.Quantity = strings.TrimPrefix(d.Quantity+", cases of "+amount.Plain(number)+" kg", ", ")
 	}
+	d.Text = textOf(r)
 	if d.Expires, err = parseTime(clean(r["expires"])); err != nil {
-		bad = Invalid{{"expires", err.Error()}}
+		note("expires", err)
 	}
 	d, more := d.check(nil)
-	return d, append(bad, more...)
+	for _, e := range more {
+		switch { // a price that was read above and is bad now is so by its unit
+		case e.Field == "price" && cols.has("unit"):
+			e.Field = "unit"
+		case e.Field == "text" && cols.has("note"):
+			e.Field = "note"
+		}
+		bad = append(bad, e)
+	}
+	return d, bad
+}
+
+// textOf is the text of a listing with what else a price list says.
+func textOf(r cells) string {
+	text := r["text"]
+	for _, part := range []struct{ label, cell string }{{"Supplier: ", r["supplier"]}, {"Origin: ", r["origin"]}, {"", r["note"]}} {
+		if cell := strings.TrimSpace(part.cell); cell != "" {
+			text += "\n\n" + part.label + cell
+		}
+	}
+	if r["text"] == "" {
+		text = strings.TrimPrefix(text, "\n\n")
+	}
+	return text
+}
+
+// listOf is the name of the list that a row belongs to.
+func (o TableOptions) listOf(r cells, cols columns) string {
+	switch {
+	case o.List != "":
+		return o.List
+	case cols.has("list"):
+		return r["list"]
+	case clean(r["supplier"]) != "":
+		return r["supplier"]
+	case cols.has("kind"):
+		return "" // somebody's own listings
+	}
+	return PriceList
+}
+
+// PriceList is what a list is called that nobody named.
+const PriceList = "price list"
+
+// priceOf reads the price of a row: its unit may stand in the cell, in a column of
+// its own, or in the header.
+func (o TableOptions) priceOf(r cells, cols columns) (Price, error) {
+	c := cols.of["price"]
+	for _, money := range []string{c.money, clean(r["currency"])} {
+		if money == "" {
+			continue
+		}
+		unit, err := o.Reader.unit(money)
+		if err != nil {
+			return Price{}, err
+		}
+		o.Unit = unit
+	}
+	price, err := o.Reader.Price(r["price"])
+	if price.Per == "" && (price.Kind == PriceAmount || price.Kind == PriceRange) {
+		if price.Per = strings.TrimLeft(clean(r["unit"]), "/ "); price.Per == "" {
+			price.Per = c.per
+		}
+	}
+	return price, err
+}
+
+// statusOf reads whether something is to be had.
+func statusOf(cell string) Status {
+	switch strings.ToLower(clean(cell)) {
+	case "x", "no", "nein", "non", "0", "false", "out of stock", "nicht lieferbar", "ausgelistet":
+		return Closed
+	case "yes", "ja", "oui", "1", "true", "in stock", "lieferbar":
+		return Open
+	}
+	return Status(cell)
 }
 
 // parseTime reads a moment, or a day, which lasts until midnight UTC. Nothing is 0.
@@ -273,45 +398,8 @@ func parseTime(s string) (int64, error) {
 	return t.AddDate(0, 0, 1).UnixMilli() - 1, nil
 }
 
-func priceListDraft(r row, defaultUnit string) (Draft, Invalid) {
-	var bad Invalid
-	d := Draft{Kind: Offer, Title: r["name"], Category: r["category"]}
-	price, err := ParsePrice(r["price"], defaultUnit)
-	switch {
-	case err != nil:
-		bad = append(bad, FieldError{"price", err.Error()})
-	case price.Kind == PriceNone:
-		bad = append(bad, FieldError{"price", "it is empty: write an amount such as 4.50, or gift"})
-	case price.Per == "":
-		price.Per = clean(r["unit"])
-	}
-	d.Price = price.String()
-	if kg := clean(r["case_kg"]); kg != "" {
-		amount, err := parseAmount(kg)
-		if err != nil {
-			bad = append(bad, FieldError{"case_kg", fmt.Sprintf("%q is no number of kilograms: write for example 12.5, or nothing", kg)})
-		}
-		d.Quantity = "cases of " + amount + " kg"
-	}
-	for _, part := range []struct{ label, cell string }{{"Supplier: ", r["supplier"]}, {"Origin: ", r["origin"]}, {"", r["note"]}} {
-		if cell := strings.TrimSpace(part.cell); cell != "" {
-			d.Text += "\n\n" + part.label + cell
-		}
-	}
-	d.Text = strings.TrimPrefix(d.Text, "\n\n")
-	d, more := d.check(nil)
-	for _, e := range more {
-		// A price that was read above and is bad now is so by its unit.
-		if column, ok := map[string]string{"title": "name", "text": "note", "price": "unit"}[e.Field]; ok {
-			e.Field = column
-		}
-		bad = append(bad, e)
-	}
-	return d, bad
-}
-
 // A spreadsheet runs a cell that begins with = + - or @ as a formula. So
-// WriteCSV puts a ' before that and ParseCSV takes one off, both wherever a cell
+// WriteCSV puts a ' before that and ReadTable takes one off, both wherever a cell
 // may begin for a spreadsheet that takes other separators than ours and then
 // reads our quotation marks as something else.
 var (
@@ -323,26 +411,68 @@ func guard(cell string) string   { return formula.ReplaceAllString(cell, "$1$2'$
 func unguard(cell string) string { return guarded.ReplaceAllString(cell, "$1$2$3") }
 
 // WriteCSV writes listings as a file that spreadsheets open without running
-// anything in it and that ParseCSV reads as the same drafts. It is UTF-8 without
+// anything in it and that ReadTable reads as the same drafts. It is UTF-8 without
 // a byte order mark and has no ids and owners.
 func WriteCSV(w io.Writer, listings iter.Seq[Listing]) error {
 	out := csv.NewWriter(w)
-	out.Write(own.columns) // errors stay until Flush
+	out.Write(own) // errors stay until Flush
 	for l := range listings {
 		d := l.Draft()
-		r := row{"tags": strings.Join(d.Tags, ", ")}
+		r := cells{"tags": strings.Join(d.Tags, ", ")}
 		if d.Expires != 0 {
 			r["expires"] = formatTime(d.Expires)
 		}
 		for _, f := range fields {
 			r[f.name] = *f.at(&d)
 		}
-		cells := make([]string, len(own.columns))
-		for i, column := range own.columns {
-			cells[i] = guard(r[column])
+		line := make([]string, len(own))
+		for i, column := range own {
+			line[i] = guard(r[column])
 		}
-		out.Write(cells)
+		out.Write(line)
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// Keys are what a row of a list names a listing by: its code, and its title with
+// what the price buys. Two listings of different lists have no key in common.
+func Keys(d Draft) (keys []string) {
+	list := string(d.Kind) + "\x00" + Fold(d.List) + "\x00"
+	if d.Code != "" {
+		keys = append(keys, list+"code\x00"+d.Code)
+	}
+	price, _ := ParsePrice(d.Price, "")
+	return append(keys, list+"title\x00"+Fold(d.Title)+"\x00"+Fold(price.Per))
+}
+
+// Onto returns a listing with what the row says of it. What the file has no column
+// for stays; what is in a list is open.
+func (r Row) Onto(was Draft) Draft {
+	d := r.Draft
+	has := func(fields ...string) bool {
+		return slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(r.Fields, f) })
+	}
+	for _, f := range []struct {
+		has bool
+		at  func(*Draft) *string
+	}{
+		{has("text", "supplier", "origin", "note"), func(d *Draft) *string { return &d.Text }},
+		{has("category"), func(d *Draft) *string { return &d.Category }},
+		{has("price"), func(d *Draft) *string { return &d.Price }},
+		{has("quantity", "case_kg"), func(d *Draft) *string { return &d.Quantity }},
+		{has("place"), func(d *Draft) *string { return &d.Place }},
+		{has("code"), func(d *Draft) *string { return &d.Code }},
+	} {
+		if !f.has {
+			*f.at(&d) = *f.at(&was)
+		}
+	}
+	if !has("tags") {
+		d.Tags = was.Tags
+	}
+	if !has("expires") {
+		d.Expires = was.Expires
+	}
+	return d
 }

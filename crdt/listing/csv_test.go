@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -19,24 +20,34 @@ import (
 
 const (
 	ownHeader   = "title,kind,text,category,tags,price,quantity,place,expires,status\n"
+	allHeader   = "title,kind,text,category,tags,price,quantity,place,expires,status,code,list\n"
 	priceHeader = "supplier,name,category,price,unit,case_kg,origin,note\n"
 )
 
 // parse reads a file in euro.
 func parse(file string) ([]listing.Draft, []listing.RowError) {
-	return listing.ParseCSV(strings.NewReader(file), "euro")
+	return readCSV(strings.NewReader(file), "euro")
+}
+
+// readCSV reads a file whose prices are in unit.
+func readCSV(r io.Reader, unit string) (drafts []listing.Draft, bad []listing.RowError) {
+	t := listing.ReadTable(r, listing.TableOptions{Reader: listing.Reader{Unit: unit}})
+	for _, row := range t.Rows {
+		drafts = append(drafts, row.Draft)
+	}
+	return drafts, t.Bad
 }
 
 // cmd/coop/demo/price-list.csv is the price list of a small food co-op: facts from
 // the sample data of Foodsoft (foodcoops/foodsoft, db/seeds/small.en.seeds.rb),
 // with its spelling and prices as they are.
-func TestParseCSVWholePriceList(t *testing.T) {
+func TestReadTableWholePriceList(t *testing.T) {
 	f, err := os.Open("../../cmd/coop/demo/price-list.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	drafts, bad := listing.ParseCSV(f, "euro")
+	drafts, bad := readCSV(f, "euro")
 	if len(drafts) != 122 || len(bad) != 0 {
 		t.Fatalf("got %d drafts and %v, want 122 and no error", len(drafts), bad)
 	}
@@ -51,10 +62,10 @@ func TestParseCSVWholePriceList(t *testing.T) {
 	}
 	want := map[int]listing.Draft{
 		9: {Kind: listing.Offer, Title: "Bread with sunflower seeds half", Text: "Supplier: Beautiful bakery\n\norganic", Category: "Bread & Bakery",
-			Price: "1.10 euro/piece", Status: listing.Open},
+			Price: "1.10 euro/piece", Status: listing.Open, List: "Beautiful bakery"},
 		54: {Kind: listing.Offer, Title: "Cheese cow- extra matured", Text: "Supplier: Cheesemaker\n\nOrigin: NL\n\norganic", Category: "Milk & products",
-			Price: "12.00 euro/piece", Quantity: "cases of 8 kg", Status: listing.Open},
-		119: {Kind: listing.Offer, Title: "Wheat", Text: "Supplier: Farmer John", Category: "Grains & Legumes", Price: "25.00 euro/kg", Status: listing.Open},
+			Price: "12.00 euro/piece", Quantity: "cases of 8 kg", Status: listing.Open, List: "Cheesemaker"},
+		119: {Kind: listing.Offer, Title: "Wheat", Text: "Supplier: Farmer John", Category: "Grains & Legumes", Price: "25.00 euro/kg", Status: listing.Open, List: "Farmer John"},
 	}
 	for row, d := range want {
 		if got := drafts[row-2]; !reflect.DeepEqual(got, d) {
@@ -63,13 +74,13 @@ func TestParseCSVWholePriceList(t *testing.T) {
 	}
 }
 
-func TestParseCSVPriceListCells(t *testing.T) {
+func TestReadTablePriceListCells(t *testing.T) {
 	tests := []struct {
 		name, row string
 		want      listing.Draft
 	}{
 		{"all cells", "Ana,Rye,Bread,2.20,kg,12.5,NL,fresh",
-			listing.Draft{Title: "Rye", Category: "Bread", Price: "2.20 euro/kg", Quantity: "cases of 12.5 kg", Text: "Supplier: Ana\n\nOrigin: NL\n\nfresh"}},
+			listing.Draft{Title: "Rye", Category: "Bread", Price: "2.20 euro/kg", Quantity: "cases of 12.5 kg", Text: "Supplier: Ana\n\nOrigin: NL\n\nfresh", List: "Ana"}},
 		{"no unit", ",Rye,,2.20,,,,", listing.Draft{Title: "Rye", Price: "2.20 euro"}},
 		{"price with unit", ",Rye,,1 hour,kg,,,", listing.Draft{Title: "Rye", Price: "1 hour/kg"}},
 		{"price with unit and per", ",Rye,,2 euro/loaf,kg,,,", listing.Draft{Title: "Rye", Price: "2 euro/loaf"}},
@@ -82,6 +93,9 @@ func TestParseCSVPriceListCells(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Kind, tt.want.Status = listing.Offer, listing.Open
+			if tt.want.List == "" {
+				tt.want.List = listing.PriceList
+			}
 			got, bad := parse(priceHeader + tt.row)
 			if len(bad) > 0 || len(got) != 1 || !reflect.DeepEqual(got[0], tt.want) {
 				t.Errorf("got %+v, %v, want %+v", got, bad, tt.want)
@@ -90,7 +104,7 @@ func TestParseCSVPriceListCells(t *testing.T) {
 	}
 }
 
-func TestParseCSVOwnCells(t *testing.T) {
+func TestReadTableOwnCells(t *testing.T) {
 	tests := []struct {
 		name, row string
 		want      listing.Draft
@@ -121,7 +135,7 @@ func TestParseCSVOwnCells(t *testing.T) {
 }
 
 // The same two listings in the shapes in which spreadsheets write them.
-func TestParseCSVShapes(t *testing.T) {
+func TestReadTableShapes(t *testing.T) {
 	const plain = "name,price,unit\nRye,2.20,kg\nOats,1.10,kg\n"
 	tests := []struct{ name, file string }{
 		{"plain", plain},
@@ -146,7 +160,7 @@ func TestParseCSVShapes(t *testing.T) {
 	}
 }
 
-func TestParseCSVErrors(t *testing.T) {
+func TestReadTableErrors(t *testing.T) {
 	tests := []struct {
 		name, file string
 		drafts     int
@@ -155,18 +169,15 @@ func TestParseCSVErrors(t *testing.T) {
 		{"nothing", "", 0, []string{"the file is empty: its first row must name the columns"}},
 		{"byte order mark only", "\ufeff\r\n", 0, []string{"the file is empty"}},
 		{"no header", "Rye,2.20,kg\n", 0, []string{"row 1: the columns are not known: the first row must name them, like title,kind,"}},
-		{"too many columns", "title,kind" + strings.Repeat(",title", 39), 0, []string{"row 1: the columns are not known"}},
+		{"too many columns", "title,kind" + strings.Repeat(",x", 199), 0, []string{"row 1: there are 201 columns, more than 200: delete some"}},
 		{"header below an empty line", "\n\nx\n", 0, []string{"row 3: the columns are not known"}},
 		{"broken header", "name,\"price\nRye,1\n", 0, []string{"row 1: quotation marks do not match"}},
 		{"column twice", "name,price,unit,Price\nRye,1,kg,2\n", 0, []string{"row 1, column price: the column is there twice: delete or rename one"}},
-		{"column unknown", "name,price,unit,catgory\nRye,1,kg,x\n", 0, []string{"row 1, column catgory: the column is not known: delete it, or rename it to one of name, price"}},
-		{"column without a name", "name,,price,unit\nRye,,1,kg\n", 0, []string{"row 1: column 2 has no name: name it or delete it"}},
-		{"columns missing in a price list", "name,origin\nRye,NL\n", 0,
-			[]string{"row 1, column price: the column is missing: add it", "row 1, column unit: the column is missing: add it"}},
-		{"column missing in our file", "title,text\nRye,x\n", 0, []string{"row 1, column kind: the column is missing: add it"}},
-		{"several mistakes in the header", "title,title,nme\n", 0, []string{"row 1, column title: the column is there", "row 1, column nme: the column is not", "row 1, column kind: the column is missing"}},
-		{"Latin-1", "name,price,unit\nRye,1,kg\nCr\xe8me,1,kg\n", 0, []string{`line 3 of the file is not UTF-8: in the spreadsheet save it again as "CSV UTF-8" (Excel)`}},
-		{"UTF-16", "\xff\xfen\x00a\x00m\x00e\x00", 0, []string{"line 1 of the file is not UTF-8"}},
+		{"two columns that may be the price", "name,net price,retail price\nRye,1,2\n", 0, []string{`row 1, column retail price: both "net price" and "retail price" may be the price: say which one is`}},
+		{"column unknown", "name,price,unit,catgory\nRye,1,kg,x\n", 1, nil},
+		{"column without a name", "name,,price,unit\nRye,,1,kg\n", 1, nil},
+		{"columns missing in a price list", "name,origin\nRye,NL\n", 0, []string{"row 1, column price: the column is missing: add it"}},
+		{"an encoding that nobody knows", "name,price,unit\nCr\x81me,1,kg\n", 0, []string{`its encoding is not known: in the spreadsheet save it again as "CSV UTF-8" (Excel)`}},
 		{"too large", "name,price,unit\n" + strings.Repeat("x", listing.MaxFileLen), 0, []string{"the file is larger than 4 MiB: split it"}},
 
 		{"bad cells between good rows", priceHeader + "A,Rye,,1,kg,,,\nA,,,x1,kg,,,\nA,Oats,,,kg,zero,,\n,Wheat,,2.,kg,,,\n,Corn,,3,kg,,,\n", 2,
@@ -180,15 +191,19 @@ func TestParseCSVErrors(t *testing.T) {
 		{"quotation mark never closed", "name,price,unit\nOats,1,kg\n\"Rye,1,kg\nCorn,1,kg\n", 1, []string{"row 3: quotation marks do not match in lines 3 to 4: put"}},
 		{"rows are counted, not lines", "name,price,unit,note\nRye,1,kg,\"a\n\nb\"\n\n,1,kg,\n\"x\ny\"z,1,kg,\n\nOats,,kg,\n", 1,
 			[]string{"row 4, column name: it is empty", "row 5: quotation marks", "row 7, column price: it is empty"}},
-		{"thousands with semicolons", "name;price;unit\nRye;1.250;kg\nOats;1.25;kg\nCorn;1250;kg\n", 2,
-			[]string{`row 2, column price: "1.250" may be meant in thousands: write decimals with a comma, thousands without a mark`}},
-		{"three decimals with commas", "name,price,unit\nRye,1.250,kg\n", 1, nil},
+		{"thousands that other rows explain", "name;price;unit\nRye;1.250;kg\nOats;1,25;kg\nCorn;1250;kg\n", 3, nil},
+		{"thousands that nothing explains", "name;price;unit\nRye;1.250;kg\nCorn;1250;kg\n", 1,
+			[]string{`row 2, column price: "1.250" may be 1250 or 1.250: write 1250 for the first, 1.25 for the second`}},
+		{"thousands of kilograms that nothing explains", "name,price,unit,case_kg\nRye,1,kg,1.000\n", 0, []string{`row 2, column case_kg: "1.000" may be 1000 or 1.000`}},
+		{"decimals in two ways", "name;price;unit\nRye;1.25;kg\nOats;2,5;kg\n", 0,
+			[]string{"the file marks decimals in two ways: by a point (1.25 in row 2) and by a comma (2,5 in row 3). Write all in one way, or say which one counts"}},
+		{"a shortened number", "name,price,unit\nRye,1e3,kg\n", 0, []string{`row 2, column price: "1e3" is how a spreadsheet shortens a number`}},
 		{"long cells of a price list", fmt.Sprintf("name,price,unit,category,note\n%s,1,%s,%s,%s\n", long(201), long(200), long(101), long(10_001)), 0,
 			[]string{"row 2, column name: it has 201 characters, more than 200: shorten it", "row 2, column note: it has 10001", "row 2, column category: it has 101", "row 2, column unit: it has 20"}},
 
 		{"cells of our file", ownHeader + "Rye,gift,,,,-1,,,31.1.2027,maybe\n,offer,,,,,,,,\nOats,need,,,,,,,,\n", 1,
-			[]string{`row 2, column expires: "31.1.2027" is no date: write for example 2027-01-31`, `row 2, column kind: "gift" is neither offer nor need: write one of them`,
-				`row 2, column price: "-1" is below zero`, `row 2, column status: "maybe" is neither open nor closed`, "row 3, column title: it is empty"}},
+			[]string{`row 2, column price: "-1" is below zero`, `row 2, column expires: "31.1.2027" is no date: write for example 2027-01-31`,
+				`row 2, column kind: "gift" is neither offer nor need: write one of them`, `row 2, column status: "maybe" is neither open nor closed`, "row 3, column title: it is empty"}},
 		{"long cells of our file", ownHeader + fmt.Sprintf("%s,need,%s,%s,%s,%s,%s,%s,0001-01-01,\n", long(201), long(10_001), long(101), long(61), long(201), long(101), long(201)), 0,
 			[]string{"row 2, column title: it has 201", "row 2, column text: it has 10001", "row 2, column category: it has 101", "row 2, column price: it has 201",
 				"row 2, column quantity: it has 101", "row 2, column place: it has 201", `row 2, column tags: "` + long(61) + `": it has 61`, "row 2, column expires: it is not in the years"}},
@@ -224,7 +239,7 @@ func numbers(n int) string {
 	return b.String()
 }
 
-func TestParseCSVRowLimit(t *testing.T) {
+func TestReadTableRowLimit(t *testing.T) {
 	file := "title,kind\n" + strings.Repeat("a,need\n\n", listing.MaxFileRows)
 	if drafts, bad := parse(file); len(drafts) != listing.MaxFileRows || len(bad) != 0 {
 		t.Fatalf("at the limit: got %d drafts and %v", len(drafts), bad)
@@ -236,7 +251,7 @@ func TestParseCSVRowLimit(t *testing.T) {
 	}
 }
 
-func TestParseCSVSizeLimit(t *testing.T) {
+func TestReadTableSizeLimit(t *testing.T) {
 	row := "a,need," + strings.Repeat("x", 9000) + "\n"
 	file := "title,kind,text\n" + strings.Repeat(row, (listing.MaxFileLen-16)/len(row))
 	file += strings.Repeat("\n", listing.MaxFileLen-len(file))
@@ -248,16 +263,16 @@ func TestParseCSVSizeLimit(t *testing.T) {
 	}
 }
 
-func TestParseCSVWithoutDefaultUnit(t *testing.T) {
-	_, bad := listing.ParseCSV(strings.NewReader("name,price,unit\nRye,2.20,kg\n"), "")
+func TestReadTableWithoutDefaultUnit(t *testing.T) {
+	_, bad := readCSV(strings.NewReader("name,price,unit\nRye,2.20,kg\n"), "")
 	want := `row 2, column price: "2.20" has no unit: write for example 2.20 euro or 2.20 hour`
 	if len(bad) != 1 || bad[0].Error() != want {
 		t.Errorf("got %v, want %q", bad, want)
 	}
 }
 
-func TestParseCSVUnreadable(t *testing.T) {
-	drafts, bad := listing.ParseCSV(iotest.ErrReader(errors.New("the stick was pulled out")), "")
+func TestReadTableUnreadable(t *testing.T) {
+	drafts, bad := readCSV(iotest.ErrReader(errors.New("the stick was pulled out")), "")
 	if len(drafts) != 0 || len(bad) != 1 || bad[0].Error() != "the stick was pulled out" {
 		t.Errorf("got %v, %v", drafts, bad)
 	}
@@ -271,10 +286,10 @@ func TestWriteCSV(t *testing.T) {
 			Quantity: "'=1", Place: "＝1"},
 		{Kind: listing.Need, Status: listing.Open, Title: "+1", Text: "a\n =b"},
 	}
-	want := ownHeader +
-		"\"Rye; \"\"fresh\"\"\",offer,\"# Bread\n'- rye\n'- oats\",\"Bread, & Bakery\",\"a, b\",2-3.50 euro/kg,20 kg,Willow Street,2027-01-31T10:00:00.001Z,open\n" +
-		"\"'=HYPERLINK(\"\"x\"\")\",need,x;'=1\t'-2,\"a;\"\"'=1\",,'@SUM(1),''=1,'＝1,,closed\n" +
-		"'+1,need,\"a\n '=b\",,,,,,,open\n"
+	want := allHeader +
+		"\"Rye; \"\"fresh\"\"\",offer,\"# Bread\n'- rye\n'- oats\",\"Bread, & Bakery\",\"a, b\",2-3.50 euro/kg,20 kg,Willow Street,2027-01-31T10:00:00.001Z,open,,\n" +
+		"\"'=HYPERLINK(\"\"x\"\")\",need,x;'=1\t'-2,\"a;\"\"'=1\",,'@SUM(1),''=1,'＝1,,closed,,\n" +
+		"'+1,need,\"a\n '=b\",,,,,,,open,,\n"
 	var out strings.Builder
 	if err := listing.WriteCSV(&out, slices.Values(all)); err != nil || out.String() != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, out.String(), want)
@@ -298,7 +313,7 @@ func export(t require, drafts []listing.Draft) []byte {
 			if err != nil {
 				t.Fatalf("price %q: %v", d.Price, err)
 			}
-			l := listing.Listing{Kind: d.Kind, Status: d.Status, Title: d.Title, Text: d.Text, Category: d.Category, Tags: d.Tags, Price: p, Quantity: d.Quantity, Place: d.Place, Expires: d.Expires}
+			l := listing.Listing{Kind: d.Kind, Status: d.Status, Title: d.Title, Text: d.Text, Category: d.Category, Tags: d.Tags, Price: p, Quantity: d.Quantity, Place: d.Place, Expires: d.Expires, Code: d.Code, List: d.List}
 			if !yield(l) {
 				return
 			}
@@ -357,6 +372,8 @@ func genDraft() *rapid.Generator[listing.Draft] {
 			Category: genLine(100).Draw(t, "category"),
 			Quantity: genLine(100).Draw(t, "quantity"),
 			Place:    genLine(100).Draw(t, "place"),
+			Code:     genLine(60).Draw(t, "code"),
+			List:     genLine(60).Draw(t, "list"),
 			Expires:  rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1, listing.MaxExpires)).Draw(t, "expires"),
 			Price: rapid.SampledFrom([]string{"", "gift", "swap", "swap for =1", "4.50 euro/kg", "2-3 hour", "2 euro/-x", "what you can", "-", "=1", "'=1", "@x", "x;=1"}).
 				Draw(t, "price"),
@@ -375,7 +392,7 @@ func TestCSVRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		drafts := rapid.SliceOfN(genDraft(), 0, 5).Draw(t, "drafts")
 		file := export(t, drafts)
-		got, bad := listing.ParseCSV(bytes.NewReader(file), "")
+		got, bad := readCSV(bytes.NewReader(file), "")
 		if len(bad) > 0 || len(got) != len(drafts) {
 			t.Fatalf("got %d drafts and %v, want %d, from\n%s", len(got), bad, len(drafts), file)
 		}
@@ -388,20 +405,20 @@ func TestCSVRoundTrip(t *testing.T) {
 	})
 }
 
-// No file makes ParseCSV panic, and what it accepts it reads back from its own export.
-func FuzzParseCSV(f *testing.F) {
+// No file makes ReadTable panic, and what it accepts it reads back from its own export.
+func FuzzReadTable(f *testing.F) {
 	f.Add([]byte(priceHeader + "A,Rye,Bread,1.10,kg,5,NL,organic\nB,,x,0,,,\"\n"))
 	f.Add([]byte(ownHeader + "'=Rye,offer,\"a\n'- b\",c,\"d, e\",1 hour,2,f,2027-01-31,closed\n"))
 	f.Add([]byte("\ufefftitle;kind;price\r\n\"a;b\";need;1.000\r\n"))
 	f.Add([]byte("name\tprice\tunit\n5\"\t1,5\tkg\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		drafts, bad := listing.ParseCSV(bytes.NewReader(file), "euro")
+		drafts, bad := readCSV(bytes.NewReader(file), "euro")
 		for _, e := range bad {
 			if e.Reason == "" || e.Row < 0 {
 				t.Errorf("error %+v", e)
 			}
 		}
-		got, bad := listing.ParseCSV(bytes.NewReader(export(t, drafts)), "")
+		got, bad := readCSV(bytes.NewReader(export(t, drafts)), "")
 		if len(bad) > 0 || len(got) != len(drafts) {
 			t.Fatalf("got %d drafts and %v, want %d", len(got), bad, len(drafts))
 		}

@@ -25,6 +25,8 @@ type Draft struct {
 	Place    string
 	Expires  int64  // unix milliseconds, 0: never
 	Status   Status // empty: open
+	Code     string // by which its list names it: an article number
+	List     string // the price list it is of
 }
 
 // FieldError is what is wrong with one field of a draft, and what to do.
@@ -48,6 +50,7 @@ func (l Listing) Draft() Draft {
 	return Draft{
 		Kind: l.Kind, Title: l.Title, Text: l.Text, Category: l.Category, Tags: slices.Clone(l.Tags),
 		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Expires: l.Expires, Status: l.Status,
+		Code: l.Code, List: l.List,
 	}
 }
 
@@ -144,6 +147,8 @@ var fields = []struct {
 	{"quantity", document.String, MaxQuantityLen, func(d *Draft) *string { return &d.Quantity }, readLine},
 	{"place", document.String, MaxPlaceLen, func(d *Draft) *string { return &d.Place }, readLine},
 	{"status", document.String, maxWordLen, func(d *Draft) *string { return (*string)(&d.Status) }, oneOf(string(Open), string(Closed))},
+	{"code", document.String, MaxCodeLen, func(d *Draft) *string { return &d.Code }, readLine},
+	{"list", document.String, MaxListLen, func(d *Draft) *string { return &d.List }, readLine},
 }
 
 // read returns what is written of what a person typed.

@@ -31,6 +31,8 @@ const (
 	MaxPriceLen    = 200
 	MaxQuantityLen = 100
 	MaxPlaceLen    = 200
+	MaxCodeLen     = 64
+	MaxListLen     = 100
 	MaxTagLen      = 60
 	MaxTags        = 20 // tags
 	MaxCommentLen  = 10_000
@@ -95,7 +97,9 @@ type Listing struct {
 	Price    Price
 	Quantity string
 	Place    string
-	Expires  int64 // unix milliseconds, 0: never; shown to people, read by no rule
+	Expires  int64  // unix milliseconds, 0: never; shown to people, read by no rule
+	Code     string // by which its list names it
+	List     string // the price list it is of; "": none
 }
 
 // FromValue returns what is shown of the listing whose document is v.
@@ -109,6 +113,8 @@ func FromValue(id record.ID, v document.Value) Listing {
 		Price:    readPrice(v.Text("price")),
 		Quantity: clean(v.Text("quantity")),
 		Place:    clean(v.Text("place")),
+		Code:     clean(v.Text("code")),
+		List:     clean(v.Text("list")),
 	}
 	if v.Text("kind") == string(Need) {
 		l.Kind = Need

@@ -222,7 +222,7 @@ func TestEditErrors(t *testing.T) {
 	d := rye()
 	d.Title, d.Price = "", "1,500 euro"
 	ops, err := listing.Edit(v, d)
-	want := `title: it is empty: say in a few words what it is about; price: "1,500" is unclear: write 1234.50, with a point and without marks for thousands`
+	want := `title: it is empty: say in a few words what it is about; price: "1,500" may be 1500 or 1.500: write 1500 for the first, 1.50 for the second`
 	if ops != nil || err == nil || err.Error() != want {
 		t.Errorf("got %v, %v, want %q", ops, err, want)
 	}

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
+
+	"coop/crdt/amount"
 )
 
 // PriceKind says how a price is meant.
@@ -27,8 +31,9 @@ const (
 	MaxDecimals    = 6
 )
 
-// Price is what a listing asks or offers. Amounts are decimals, kept digit by
-// digit as they were written: "4.50" stays "4.50".
+// Price is what a listing asks or offers. Amounts are decimals, kept as they were
+// written: "4.50" stays "4.50". Only three decimals behind a whole part that is not
+// zero become two or four, so that nobody reads thousands: see amount.Plain.
 type Price struct {
 	_    struct{} `cbor:",toarray"`
 	Kind PriceKind
@@ -39,26 +44,30 @@ type Price struct {
 	Text string // what is asked in return, or the free text
 }
 
-var (
-	// amount [- amount] rest
-	priceForm = regexp.MustCompile(`^([-+]?[.,]?[0-9][0-9.,]*)(?: ?[-–] ?([0-9.,]*[0-9]))? ?(.*)$`)
-	// unit [/ per]
-	unitForm = regexp.MustCompile(`^((?:\p{L}[\p{L}\p{M}0-9-]*)?)( ?/ ?(.*)|(?:^| )per (.+))?$`)
-	// a currency sign before or behind an amount
-	signForm = regexp.MustCompile(`^\p{Sc} ?[0-9.,-]+|^[0-9.,-]+ ?\p{Sc}`)
+// perForm is what stands behind a unit: / per
+var perForm = regexp.MustCompile(`^(?:/ ?|(?i:(?:per|pro|je|par|por|le|la|al|el) ))(.*)$`)
 
-	amountForm       = regexp.MustCompile(`^(0|[1-9][0-9]*)(?:\.([0-9]+))?$`)
-	decimalCommaForm = regexp.MustCompile(`^[0-9]+,[0-9]{1,2}$`)
-)
+// Reader is how prices are read.
+type Reader struct {
+	Marks amount.Marks // how decimals are marked
+	Unit  string       // of prices that name none; "": such a price is an error
+	Units []string     // what the co-op counts in: a sign or a code stands for the one it plainly means
+}
 
 // ParsePrice reads a price as a person types it:
 //
 //	4.50 euro     4.50 euro/kg     4,50 euro per kg     2-3 hour     gift     swap for eggs
 //
-// What is none of these is free text; nothing at all is PriceNone. What begins
-// as an amount and is none, and an amount without a unit, is an error that says
-// how to write it. defaultUnit, if not empty, is the unit of amounts without one.
+// defaultUnit, if not empty, is the unit of amounts without one.
 func ParsePrice(text, defaultUnit string) (Price, error) {
+	return Reader{Unit: defaultUnit}.Price(text)
+}
+
+// Price reads a price, with all that package amount reads. Nothing at all is
+// PriceNone; what does not begin as an amount is free text. What begins as an
+// amount and is none, and an amount without a unit, is an error that says how to
+// write it.
+func (r Reader) Price(text string) (Price, error) {
 	text = clean(text)
 	lower := strings.ToLower(text)
 	switch {
@@ -72,68 +81,98 @@ func ParsePrice(text, defaultUnit string) (Price, error) {
 		return Price{}, errors.New(`say what for, such as "swap for eggs", or write "swap"`)
 	case strings.HasPrefix(lower, "swap for "):
 		return Price{Kind: PriceBarter, Text: text[len("swap for "):]}, nil
-	case signForm.MatchString(text):
-		return Price{}, fmt.Errorf("%q has a currency sign: write the unit as a word behind the amount, such as 4.50 euro", text)
 	}
-	if m := priceForm.FindStringSubmatch(text); m != nil {
-		if u := unitForm.FindStringSubmatch(m[3]); u != nil {
-			return parseAmounts(m[1], m[2], u, defaultUnit)
-		}
-	}
-	return Price{Kind: PriceText, Text: text}, nil
-}
-
-// parseAmounts makes a price of the parts that priceForm and unitForm found.
-func parseAmounts(from, to string, u []string, defaultUnit string) (p Price, err error) {
-	p = Price{Kind: PriceAmount, Unit: u[1], Per: u[3] + u[4]}
-	if p.Unit == "" {
-		p.Unit = defaultUnit
-	}
-	if p.From, err = parseAmount(from); err != nil {
+	parts, ok, err := amount.Take(text, r.knows)
+	if err != nil {
 		return Price{}, err
 	}
-	if to != "" {
+	if !ok {
+		return Price{Kind: PriceText, Text: text}, nil
+	}
+	return r.price(text, parts)
+}
+
+// knows reports whether a word is a unit.
+func (r Reader) knows(word string) bool {
+	return amount.IsMoney(word) || word == r.Unit || slices.Contains(r.Units, word)
+}
+
+// price makes a price of its parts.
+func (r Reader) price(text string, parts amount.Parts) (p Price, err error) {
+	p = Price{Kind: PriceAmount}
+	if p.From, err = r.amount(parts.From); err != nil {
+		return Price{}, err
+	}
+	if parts.To != "" {
 		p.Kind = PriceRange
-		if p.To, err = parseAmount(to); err != nil {
+		if p.To, err = r.amount(parts.To); err != nil {
 			return Price{}, err
 		}
 		if millionths(p.From) >= millionths(p.To) {
-			return Price{}, fmt.Errorf("%s-%s is no range: write the smaller amount first", from, to)
+			return Price{}, fmt.Errorf("%s-%s is no range: write the smaller amount first", parts.From, parts.To)
 		}
 	}
+	if per := perForm.FindStringSubmatch(parts.Rest); per != nil {
+		p.Per = strings.TrimSpace(per[1])
+	}
 	switch {
-	case u[2] != "" && p.Per == "":
+	case parts.Rest == "/", parts.Rest != "" && p.Per == "" && perForm.MatchString(parts.Rest):
 		return Price{}, errors.New(`nothing stands behind "/": write for example 4.50 euro/kg`)
+	case parts.Rest != "" && p.Per == "":
+		return Price{}, fmt.Errorf("%q begins as an amount and goes on as none: write for example 4.50 euro/kg, or begin with a word", text)
+	}
+	if p.Unit, err = r.unit(parts.Unit); err != nil {
+		return Price{}, err
+	}
+	switch {
 	case p.Unit == "":
-		return Price{}, fmt.Errorf("%q has no unit: write for example %s euro or %s hour", from, p.From, p.From)
+		return Price{}, fmt.Errorf("%q has no unit: write for example %s euro or %[2]s hour", parts.From, p.From)
+	case parts.Clock && !amount.IsHour(p.Unit):
+		return Price{}, fmt.Errorf("%q is a time, not an amount of %s", text, p.Unit)
 	}
 	return p, nil
 }
 
-// parseAmount returns a decimal with its digits as they are and a point.
-func parseAmount(s string) (string, error) {
-	if decimalCommaForm.MatchString(s) {
-		s = strings.Replace(s, ",", ".", 1)
+// unit returns the unit that a word or a sign stands for.
+func (r Reader) unit(word string) (string, error) {
+	if word == "" {
+		return r.Unit, nil
 	}
-	m := amountForm.FindStringSubmatch(s)
+	if u := amount.Among(word, r.Units); u != "" {
+		return u, nil
+	}
+	if amount.Same(word, r.Unit) {
+		return r.Unit, nil
+	}
+	if strings.ContainsFunc(word, func(c rune) bool { return unicode.Is(unicode.Sc, c) }) {
+		return "", fmt.Errorf("%q may be a sign of several units: name the unit as a word behind the amount, such as 4.50 euro", word)
+	}
+	return word, nil
+}
+
+// amount reads a number of a price.
+func (r Reader) amount(text string) (string, error) {
+	s, _, err := amount.Read(text, r.Marks)
+	if err != nil {
+		if errors.Is(err, amount.ErrNone) {
+			err = fmt.Errorf("%q is not an amount: write for example 4.50", text)
+		}
+		return "", err
+	}
+	s = amount.Plain(s)
+	whole, decimals, _ := strings.Cut(s, ".")
 	switch {
-	case strings.HasPrefix(s, "-"):
-		return "", fmt.Errorf("%q is below zero: write an amount above zero", s)
-	case strings.Contains(s, ","):
-		return "", fmt.Errorf("%q is unclear: write 1234.50, with a point and without marks for thousands", s)
-	case m == nil:
-		return "", fmt.Errorf("%q is not an amount: write for example 4.50", s)
-	case len(m[1]) > MaxWholeDigits:
-		return "", fmt.Errorf("%q has more than %d digits before the point", s, MaxWholeDigits)
-	case len(m[2]) > MaxDecimals:
-		return "", fmt.Errorf("%q has more than %d decimals", s, MaxDecimals)
+	case len(whole) > MaxWholeDigits:
+		return "", fmt.Errorf("%q has more than %d digits before the point", text, MaxWholeDigits)
+	case len(decimals) > MaxDecimals:
+		return "", fmt.Errorf("%q has more than %d decimals", text, MaxDecimals)
 	case millionths(s) == 0:
-		return "", fmt.Errorf("%q is zero: write gift for what costs nothing", s)
+		return "", fmt.Errorf("%q is zero: write gift for what costs nothing", text)
 	}
 	return s, nil
 }
 
-// millionths returns the value of an amount that parseAmount let through.
+// millionths returns the value of an amount as a price has it.
 func millionths(amount string) (n int64) {
 	whole, decimals, _ := strings.Cut(amount, ".")
 	for _, c := range whole + decimals + strings.Repeat("0", MaxDecimals-len(decimals)) {

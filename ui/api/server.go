@@ -7,11 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"coop/crdt/amount"
 	"coop/crdt/listing"
 	"coop/crdt/record"
 	"coop/node"
@@ -285,19 +288,56 @@ func asError(err error) *Error {
 
 // importListings takes a CSV file as it is.
 func (s *Server) importListings(w http.ResponseWriter, r *http.Request) {
-	drafts, bad := listing.ParseCSV(http.MaxBytesReader(w, r.Body, bodyMost), r.URL.Query().Get("unit"))
-	if len(bad) > 0 {
-		text := ""
-		for _, b := range bad {
-			text += b.Error() + "\n"
-		}
-		answer(w, nil, &Error{Code: CodeUsage, Message: text + "nothing was imported", Hint: "mend these rows and import the file again"})
-		return
-	}
-	ids, err := s.node.ImportListings(r.Context(), drafts)
-	out, err := s.imported(r, ids, err)
+	out, err := s.importFile(w, r)
 	answer(w, out, err)
 }
+
+func (s *Server) importFile(w http.ResponseWriter, r *http.Request) (any, error) {
+	file, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyMost))
+	if err != nil {
+		return nil, &Error{Code: CodeUsage, Message: "the file cannot be read: " + err.Error()}
+	}
+	q := r.URL.Query()
+	as := node.ImportAs{
+		Unit: q.Get("unit"), Decimals: q.Get("decimals"), List: q.Get("list"), Columns: map[string]string{},
+		CloseGone: q.Get("close_gone") != "", Look: q.Get("look") != "",
+	}
+	for _, m := range q["map"] {
+		field, column, ok := strings.Cut(m, "=")
+		if !ok {
+			return nil, &Error{Code: CodeUsage, Message: fmt.Sprintf("%q is not FIELD=COLUMN, such as price=Preis", m)}
+		}
+		as.Columns[field] = column
+	}
+	i, err := s.node.Import(r.Context(), file, as)
+	if len(i.Table.Bad) > 0 && err != nil {
+		e := asError(err)
+		e.Hint = "mend these rows and import the file again"
+		if t := i.Table; t.Marks == amount.Unknown && strings.Contains(e.Message, " may be ") || t.Bad[0].Row == 0 {
+			e.Hint = "mend this, or say how the whole file marks decimals: --decimals comma or --decimals point"
+		}
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.view(r)
+	return importedOf(i, v.written()), err
+}
+
+func importedOf(i node.Imported, w Written) Imported {
+	out := Imported{
+		V: Version, IDs: i.IDs, New: full(i.New), Changed: full(i.Changed), Same: len(i.Same), Gone: full(i.Gone), First: []string{}, Units: i.Units, Foreign: i.Foreign,
+		Encoding: i.Table.Encoding, Separator: i.Table.Separator, Decimals: i.Table.Marks.String(), Shown: i.Table.Shown, Unused: i.Table.Unused, Written: w,
+	}
+	for _, row := range i.Table.Rows[:min(len(i.Table.Rows), 3)] {
+		out.First = append(out.First, strings.TrimSuffix(row.Title+": "+row.Price, ": "))
+	}
+	return out
+}
+
+// full is a list that is [] in JSON where it is empty.
+func full(list []string) []string { return append([]string{}, list...) }
 
 // bringListings makes those listings that this person does not have already.
 func (s *Server) bringListings(r *http.Request, in ListingsIn) (any, error) {
@@ -424,6 +464,8 @@ func (in ListingIn) apply(d listing.Draft) listing.Draft {
 	set(&d.Price, in.Price)
 	set(&d.Quantity, in.Quantity)
 	set(&d.Place, in.Place)
+	set(&d.Code, in.Code)
+	set(&d.List, in.List)
 	set(&d.Expires, in.Expires)
 	if in.Kind != nil {
 		d.Kind = listing.Kind(*in.Kind)

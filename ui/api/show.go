@@ -251,7 +251,7 @@ func (s *Server) listing(r *http.Request) (any, error) {
 func (v shown) listing(l listing.Listing) Listing {
 	return Listing{
 		ID: l.ID, Kind: string(l.Kind), Status: string(l.Status), Title: l.Title, Text: l.Text, Category: l.Category, Tags: list(l.Tags),
-		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Expires: timeOrNone(l.Expires), Owner: v.name(l.Owner), Mine: v.mine(l.Owner),
+		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Code: l.Code, List: l.List, Expires: timeOrNone(l.Expires), Owner: v.name(l.Owner), Mine: v.mine(l.Owner),
 	}
 }
 

@@ -79,6 +79,25 @@ type (
 		ShutOut     string      `json:"shut_out,omitempty"` // who closed the door on this node, and why
 	}
 
+	// Imported answers an import of a file, or what one would do.
+	Imported struct {
+		V         int            `json:"v"`
+		IDs       []record.ID    `json:"ids,omitempty"` // of what was made, changed and closed
+		New       []string       `json:"new"`           // titles
+		Changed   []string       `json:"changed"`
+		Gone      []string       `json:"gone"`              // of the lists in the file, and in it no more
+		Same      int            `json:"same"`              // as they were
+		Units     map[string]int `json:"units"`             // how many prices are in which unit
+		Foreign   []string       `json:"foreign,omitempty"` // units that the co-op does not count in
+		Encoding  string         `json:"encoding"`
+		Separator string         `json:"separator"`
+		Decimals  string         `json:"decimals"`        // point, comma, or unknown where the file has none
+		Shown     string         `json:"shown,omitempty"` // where it shows that
+		Unused    []string       `json:"unused,omitempty"`
+		First     []string       `json:"first"` // rows, as they were read
+		Written
+	}
+
 	// Seat is a device that keeps the minutes, or is to.
 	Seat struct {
 		Member string `json:"member"`
@@ -150,6 +169,8 @@ type (
 		Price    string     `json:"price"`
 		Quantity string     `json:"quantity"`
 		Place    string     `json:"place"`
+		Code     string     `json:"code,omitempty"` // by which its price list names it
+		List     string     `json:"list,omitempty"` // the price list it is of
 		Expires  *time.Time `json:"expires"`
 		Owner    string     `json:"owner"`
 		Mine     bool       `json:"mine"`
@@ -311,6 +332,8 @@ type (
 		Price    *string   `json:"price"`
 		Quantity *string   `json:"quantity"`
 		Place    *string   `json:"place"`
+		Code     *string   `json:"code"`    // by which its price list names it
+		List     *string   `json:"list"`    // the price list it is of
 		Expires  *int64    `json:"expires"` // unix milliseconds, 0: never
 	}
 	TextIn struct {
