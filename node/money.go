@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"coop/crdt/amount"
@@ -142,7 +143,7 @@ func (n *Node) Accept(ctx context.Context, typed, note string) (record.ID, error
 		if err := n.offline(s, a.me.ID, p.Unit, p.Amount); err != nil {
 			return statement{}, err
 		}
-		return act(ledger.KindTransfer, ledger.TransferBody{To: p.To, Unit: p.Unit, Amount: p.Amount, Note: note, For: p.For, Request: p.ID}), nil
+		return act(ledger.KindTransfer, ledger.TransferBody{To: p.To, Unit: p.Unit, Amount: p.Amount, Note: cmp.Or(note, p.Note), For: p.For, Request: p.ID}), nil
 	})
 }
 
@@ -184,26 +185,55 @@ func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.
 				return statement{}, err
 			}
 		}
+		if err := n.offline(s, a.me.ID, p.Unit, back); err != nil {
+			return statement{}, err
+		}
 		return act(ledger.KindTransfer, ledger.TransferBody{To: p.From, Unit: p.Unit, Amount: back, Note: note, Reverses: p.ID}), nil
 	})
 }
 
-// AcceptAlways sets this member's standing rule: payments of up to max of the
-// unit are accepted by themselves, from anyone, or from those named. No clauses
-// end it.
+// AcceptAlways adds to this member's standing rule: payments of up to max of the
+// unit are accepted by themselves, from anyone, or from those named. What the rule
+// says of other units stays.
 func (n *Node) AcceptAlways(ctx context.Context, clauses []Standing) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
 		s := a.coop.State()
-		var rule ledger.RuleBody
+		var fresh []ledger.Accept
 		for _, c := range clauses {
 			clause, err := c.read(s)
 			if err != nil {
 				return statement{}, err
 			}
-			rule.Accepts = append(rule.Accepts, clause)
+			fresh = append(fresh, clause)
 		}
-		return act(ledger.KindRule, rule), nil
+		kept := ruleWithout(s, a.me.ID, func(unit string) bool {
+			return slices.ContainsFunc(fresh, func(c ledger.Accept) bool { return c.Unit == unit })
+		})
+		return act(ledger.KindRule, ledger.RuleBody{Accepts: append(kept, fresh...)}), nil
 	})
+}
+
+// AcceptByHand ends what this member's standing rule says of a unit, or with "" of
+// all.
+func (n *Node) AcceptByHand(ctx context.Context, code string) (record.ID, error) {
+	return n.write(ctx, func(a author) (statement, error) {
+		s := a.coop.State()
+		if code != "" {
+			u, err := unit(s, code)
+			if err != nil {
+				return statement{}, err
+			}
+			code = u.Code
+		}
+		kept := ruleWithout(s, a.me.ID, func(unit string) bool { return code == "" || unit == code })
+		return act(ledger.KindRule, ledger.RuleBody{Accepts: kept}), nil
+	})
+}
+
+// ruleWithout is somebody's standing rule without the clauses of some units.
+func ruleWithout(s *coop.State, who record.ID, ends func(unit string) bool) []ledger.Accept {
+	clauses, _ := s.Ledger.Rules.Get(who)
+	return slices.DeleteFunc(slices.Clone(clauses), func(c ledger.Accept) bool { return ends(c.Unit) })
 }
 
 // Standing is one clause of a standing rule as a person types it.
@@ -231,8 +261,8 @@ func (c Standing) read(s *coop.State) (ledger.Accept, error) {
 }
 
 // PayInstalment pays the next part of a budget line out of the treasury, for a
-// treasurer.
-func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amount, note string) (record.ID, error) {
+// treasurer. Overdraw says that the treasury may owe it: otherwise that is refused.
+func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amount, note string, overdraw bool) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
 		s := a.coop.State()
 		p, err := FindProposal(s, typed)
@@ -249,6 +279,20 @@ func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amo
 				return statement{}, err
 			}
 		}
+		if err := overdrawn(s, budget.Line.Unit, n); err != nil && !overdraw && a.me.Holds(member.Treasurer) {
+			return statement{}, err
+		}
 		return act(ledger.KindInstalment, ledger.InstalmentBody{Proposal: p.ID, Line: line, Number: budget.Made + 1, Amount: n, Note: note}), nil
 	})
+}
+
+// overdrawn says that a payment takes the treasury below zero, or further below.
+func overdrawn(s *coop.State, code string, amount int64) error {
+	u, _ := s.People.Unit(code)
+	has := s.Ledger.Account(ledger.Treasury(s.People, code)).Balance
+	if amount <= has {
+		return nil
+	}
+	return &Refused{fmt.Sprintf("the treasury has %s %s: %s would take it to %s, and the co-op would owe that. If it is meant to, say --overdraw",
+		ledger.FormatAmount(has, u), code, ledger.FormatAmount(amount, u), ledger.FormatAmount(has-amount, u))}
 }

@@ -545,7 +545,7 @@ func TestDecide(t *testing.T) {
 	refuse(t, err, "not found", "2222")
 	must[record.ID](t)(bo.Vote(t.Context(), id.String(), "no", ""))
 	must[record.ID](t)(bo.Vote(t.Context(), id.String(), "yes", "after all"))
-	_, err = bo.PayInstalment(t.Context(), id.String(), 0, "", "")
+	_, err = bo.PayInstalment(t.Context(), id.String(), 0, "", "", true)
 	refuse(t, err, "not found", "no budget line 0")
 	must[record.ID](t)(cleo.Vote(t.Context(), id.String(), "yes", ""))
 	nodetest.AwaitSame(all...)
@@ -561,11 +561,11 @@ func TestDecide(t *testing.T) {
 	if text, unread, err := ana.TextOf(t.Context(), p); text != "It rains." || unread != nil || err != nil {
 		t.Errorf("text after an edit: got %q, %v, %v", text, unread, err)
 	}
-	_, err = bo.PayInstalment(t.Context(), id.String(), 0, "", "")
+	_, err = bo.PayInstalment(t.Context(), id.String(), 0, "", "", true)
 	refuse(t, err, "refused", "Bo is no treasurer")
-	must[record.ID](t)(cleo.PayInstalment(t.Context(), id.String(), 0, "4", ""))
-	must[record.ID](t)(cleo.PayInstalment(t.Context(), id.String(), 0, "", ""))
-	_, err = cleo.PayInstalment(t.Context(), id.String(), 0, "", "")
+	must[record.ID](t)(cleo.PayInstalment(t.Context(), id.String(), 0, "4", "", true))
+	must[record.ID](t)(cleo.PayInstalment(t.Context(), id.String(), 0, "", "", true))
+	_, err = cleo.PayInstalment(t.Context(), id.String(), 0, "", "", true)
 	if err == nil {
 		t.Error("a line that is spent was paid again")
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +25,15 @@ func payCmd(t *terminal) *cobra.Command {
 		Example: `coop pay Bo 1.5 --unit hour --note "wheel fixed"`,
 		RunE: func(c *cobra.Command, a []string) error {
 			in.Who, in.Amount = a[0], a[1]
-			did := func(m api.Made) string { return fmt.Sprintf("paid %s %s %s", line(a[0]), m.Amount, m.Unit) }
-			return t.makeSaying(c.Context(), "/v1/payments", in, did, "it is theirs once they accept it; to take it back until then: coop cancel ID")
+			var m api.Made
+			if err := t.post(c.Context(), "/v1/payments", in, &m); err != nil {
+				return err
+			}
+			did := fmt.Sprintf("paid %s %s %s", line(a[0]), m.Amount, m.Unit)
+			if m.Status != "pending" { // the treasury, or a standing rule, took it
+				return t.made(m, did)
+			}
+			return t.made(m, did, "it is theirs once they accept it; to take it back until then: coop cancel ID")
 		},
 	}
 	paymentFlags(c, &in)
@@ -48,30 +57,62 @@ func requestCmd(t *terminal) *cobra.Command {
 
 func acceptCmd(t *terminal) *cobra.Command {
 	var standing api.StandingIn
-	var always, never bool
+	var always, never, rules bool
 	var note string
 	c := &cobra.Command{
-		Use: "accept ID | accept --always MAX [--unit U] [--from NAME]… | accept --by-hand", Short: "Accept a payment, pay a request, or accept payments by themselves",
+		Use: "accept ID | accept --always MAX [--unit U] [--from NAME]… | accept --by-hand [--unit U] | accept --rules", Short: "Accept a payment, pay a request, or accept payments by themselves",
 		GroupID: "trade", Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, a []string) error {
+			if sum := of(always) + of(never) + of(rules); sum > 1 {
+				return usage("say one of --always, --by-hand and --rules, not several")
+			}
 			switch {
+			case rules && len(a) == 0:
+				return t.showRules(c.Context())
 			case always && len(a) == 1:
 				standing.Max = a[0]
 				return t.make(c.Context(), "/v1/standing", standing, "payments up to "+a[0]+" are accepted by themselves")
 			case never && len(a) == 0:
-				return t.make(c.Context(), "/v1/standing", api.StandingIn{}, "every payment waits for you")
-			case !always && !never && len(a) == 1:
+				did := "every payment waits for you"
+				if standing.Unit != "" {
+					did = "every payment in " + standing.Unit + " waits for you"
+				}
+				return t.make(c.Context(), "/v1/standing", api.StandingIn{Unit: standing.Unit}, did)
+			case !always && !never && !rules && len(a) == 1:
 				return t.makeSaying(c.Context(), paymentPath(a[0], "accept"), api.AnswerIn{Note: note}, accepted)
 			}
 			return usage("usage: %s", usageLine(c))
 		},
 	}
 	c.Flags().BoolVar(&always, "always", false, "accept payments up to this amount by themselves")
-	c.Flags().BoolVar(&never, "by-hand", false, "end --always")
+	c.Flags().BoolVar(&never, "by-hand", false, "end --always, in one unit or in all")
+	c.Flags().BoolVar(&rules, "rules", false, "show what is accepted by itself")
 	c.Flags().StringVar(&standing.Unit, "unit", "", "unit of the amount (default: the co-op's first)")
 	c.Flags().StringArrayVar(&standing.From, "from", nil, "only from this person")
 	c.Flags().StringVar(&note, "note", "", "a line to whom it came from")
 	return c
+}
+
+// showRules shows what is accepted by itself.
+func (t *terminal) showRules(ctx context.Context) error {
+	var out api.Standing
+	if err := t.get(ctx, "/v1/standing", &out); err != nil {
+		return err
+	}
+	return t.answer(out, func() {
+		var rows [][]string
+		for _, r := range out.Rules {
+			from := "anyone"
+			if len(r.From) > 0 {
+				from = line(strings.Join(r.From, ", "))
+			}
+			rows = append(rows, []string{r.Max, r.Unit, from})
+		}
+		t.table([]string{"UP TO", "UNIT", "FROM"}, rows)
+		if len(rows) == 0 {
+			t.note("every payment waits for you")
+		}
+	})
 }
 
 // accepted says whether a payment was taken or a request paid.
@@ -146,6 +187,10 @@ func (t *terminal) ledger(out api.Ledger) {
 	if !t.quiet {
 		t.table([]string{"ACCOUNT", "BALANCE", "UNIT", "RESERVED", "CREDIT LIMIT", "CAN PAY"}, rows)
 	}
+	if len(out.Budgets) > 0 && !t.quiet {
+		fmt.Fprintln(t.out)
+		t.budgets(out.Budgets)
+	}
 	if len(out.Payments) == 0 {
 		return
 	}
@@ -159,10 +204,28 @@ func (t *terminal) ledger(out api.Ledger) {
 	t.table([]string{"ID", "FROM", "TO", "AMOUNT", "STATUS", "WHEN", "NOTE", ""}, rows)
 }
 
+// budgets prints what the treasury may pay, and what it has paid of it.
+func (t *terminal) budgets(all []api.Budget) {
+	var rows [][]string
+	for _, b := range all {
+		part := ""
+		if b.Parts > 0 {
+			part = fmt.Sprintf("part %d of %d, %d days apart", b.Part, b.Parts, b.Days)
+		}
+		rows = append(rows, []string{t.id(b.Proposal.String()), fmt.Sprint(b.Line), line(b.To), b.Total + " " + b.Unit, b.Paid, b.Left, b.Next, part, line(b.For)})
+	}
+	t.table([]string{"BUDGET OF", "LINE", "TO", "TOTAL", "PAID", "LEFT", "NEXT", "PARTS", "FOR"}, rows)
+}
+
 func (t *terminal) paymentRow(p api.Payment) []string {
 	status := p.Status
-	if p.Asked {
+	switch {
+	case p.Asked:
 		status = "request " + status
+	case p.Reverses != "":
+		status += ", gives back " + t.id(p.Reverses)
+	case p.Returned != "":
+		status += ", " + p.Returned + " given back"
 	}
 	return []string{t.id(p.ID.String()), line(p.From), line(p.To), p.Amount + " " + p.Unit, status, t.when(p.Time), line(p.Note), p.Waits}
 }
@@ -186,6 +249,7 @@ func instalmentCmd(t *terminal) *cobra.Command {
 	}}
 	c.Flags().Uint32Var(&in.Line, "line", 0, "which budget line of the proposal, counted from 0")
 	c.Flags().StringVar(&in.Amount, "amount", "", "so much (default: all that may be paid next)")
+	c.Flags().BoolVar(&in.Overdraw, "overdraw", false, "although the treasury has less: the co-op owes it then")
 	c.Flags().StringVar(&in.Note, "note", "", "what for")
 	return c
 }

@@ -209,7 +209,7 @@ func (t *terminal) follow(ctx context.Context) error {
 	}
 	defer done()
 	return client.Follow(ctx, 0, func(e api.LogEntry) error {
-		return t.answer(followed{api.Version, e}, func() { fmt.Fprintln(t.out, strings.Join(t.logRow(e), "\t")) })
+		return t.answer(followed{api.Version, e}, func() { fmt.Fprintln(t.out, tabbed(t.logRow(e))) })
 	})
 }
 

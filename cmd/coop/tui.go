@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -209,7 +210,7 @@ func (t *terminal) table(head []string, rows [][]string) {
 	}
 	if !t.tty {
 		for _, r := range rows {
-			fmt.Fprintln(t.out, strings.Join(r, "\t"))
+			fmt.Fprintln(t.out, tabbed(r))
 		}
 		return
 	}
@@ -219,6 +220,18 @@ func (t *terminal) table(head []string, rows [][]string) {
 		fmt.Fprintln(w, strings.Join(r, "\t"))
 	}
 	w.Flush()
+}
+
+// tabbed is a row for programs: cells between tabs, in quotation marks where they
+// have one, as spreadsheets and hledger read it.
+func tabbed(row []string) string {
+	cells := slices.Clone(row)
+	for i, c := range cells {
+		if strings.ContainsAny(c, "\"\t") {
+			cells[i] = `"` + strings.ReplaceAll(c, `"`, `""`) + `"`
+		}
+	}
+	return strings.Join(cells, "\t")
 }
 
 // id shortens an id for people.

@@ -47,10 +47,10 @@ func (a act) transfer() error {
 	}
 	p := a.payment(b.Unit, b.Amount, b.Note)
 	p.From, p.To, p.For, p.Request, p.Reverses = a.by.ID, b.To, b.For, b.Request, b.Reverses
-	if err := a.checkOther(p.To, p.Unit); err != nil {
+	if err := a.checkLinks(p); err != nil { // before: who tries to reverse their own payment is told whose it is to do
 		return err
 	}
-	if err := a.checkLinks(p); err != nil {
+	if err := a.checkOther(p.To, p.Unit); err != nil {
 		return err
 	}
 	if err := a.checkFunds(p); err != nil {

@@ -17,7 +17,7 @@ type Line struct {
 	Payee       record.ID
 	Unit        string
 	Total       int64  // minor units, 1 to MaxAmount
-	Instalments uint32 // the total comes in so many parts, none ahead of its share; 0: as it is needed
+	Instalments uint32 // the total comes in so many parts, each paid by itself; 0: as it is needed
 	PeriodDays  uint32 // how far apart they are meant to be; shown, and held by no rule: the fold reads no clock
 }
 
@@ -39,24 +39,31 @@ type Budget struct {
 	_    struct{} `cbor:",toarray"`
 	Line Line
 	Paid int64  // minor units
-	Made uint32 // instalments
+	Made uint32 // payments of it
 }
 
 // Left is what may still be paid of the line, in minor units.
 func (b Budget) Left() int64 { return b.Line.Total - b.Paid }
 
-// Next is how much the next instalment may be at most, in minor units: what is
-// left, or where the line comes in parts, what is due up to that part and not
-// paid; 0 if there is no further one.
+// Next is how much the next payment may be at most, in minor units: what is left,
+// or where the line comes in parts, what is left of the part that is begun. So no
+// payment takes two parts at once, and what is left can always be paid.
 func (b Budget) Next() int64 {
-	n, k := int64(b.Line.Instalments), int64(b.Made)+1
-	switch {
-	case n == 0:
+	n := int64(b.Line.Instalments)
+	if n == 0 || b.Left() == 0 {
 		return b.Left()
-	case k > n:
+	}
+	return (b.Line.Total*b.Part()+n-1)/n - b.Paid
+}
+
+// Part is which part of the line comes next, counted from 1; the last where all is
+// paid, 0 where it does not come in parts.
+func (b Budget) Part() int64 {
+	n := int64(b.Line.Instalments)
+	if n == 0 {
 		return 0
 	}
-	return (b.Line.Total*k+n-1)/n - b.Paid
+	return min(b.Paid*n/b.Line.Total+1, n)
 }
 
 // AddBudget adds the next line of a proposal that was decided.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/record"
@@ -660,14 +662,40 @@ func TestInstalmentsByPlan(t *testing.T) {
 	}
 	w.problem(t, ana, ledger.KindInstalment, pay(1, 35), "more than instalment 1 of line 0 may be: 0.34 euro, of 1.00 euro left")
 	w.must(t, ana, ledger.KindInstalment, pay(1, 30)) // less than its share
-	w.problem(t, ana, ledger.KindInstalment, pay(2, 38), "may be: 0.37 euro")
-	w.must(t, ana, ledger.KindInstalment, pay(2, 37))
-	w.must(t, ana, ledger.KindInstalment, pay(3, 32))
-	w.problem(t, ana, ledger.KindInstalment, pay(4, 1), "may be: 0.00 euro, of 0.01 euro left")
+	w.problem(t, ana, ledger.KindInstalment, pay(2, 5), "may be: 0.04 euro, of 0.70 euro left")
+	w.must(t, ana, ledger.KindInstalment, pay(2, 4))
+	w.problem(t, ana, ledger.KindInstalment, pay(3, 34), "may be: 0.33 euro")
+	w.must(t, ana, ledger.KindInstalment, pay(3, 33))
+	w.must(t, ana, ledger.KindInstalment, pay(4, 32))
+	w.must(t, ana, ledger.KindInstalment, pay(5, 1))
+	w.problem(t, ana, ledger.KindInstalment, pay(6, 1), "may be: 0.00 euro, of 0.00 euro left")
 	b, _ := w.Budgets.Get(ledger.BudgetKey{Proposal: p})
-	if b.Paid != 99 || b.Left() != 1 || b.Made != 3 || b.Next() != 0 {
+	if b.Paid != 100 || b.Left() != 0 || b.Made != 5 || b.Next() != 0 || b.Part() != 3 {
 		t.Errorf("got %+v", b)
 	}
+}
+
+// However little is paid at a time, all of a line can be paid, and never more than
+// a part at once.
+func TestInstalmentsAlwaysGoOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.Int64Range(1, ledger.MaxAmount).Draw(t, "total")
+		n := rapid.Int64Range(1, min(total, ledger.MaxInstalments)).Draw(t, "parts")
+		b := ledger.Budget{Line: ledger.Line{Total: total, Instalments: uint32(n)}}
+		for i := int64(0); b.Left() > 0; i++ {
+			next := b.Next()
+			if next < 1 || next > total/n+1 || next > b.Left() {
+				t.Fatalf("after %d of %d in %d parts %d may be paid", b.Paid, total, n, next)
+			}
+			if i < 20 {
+				next = rapid.Int64Range(1, next).Draw(t, "paid")
+			}
+			b.Paid, b.Made = b.Paid+next, b.Made+1
+			if i > 20+n {
+				t.Fatalf("%d of %d are left after %d payments", b.Left(), total, i)
+			}
+		}
+	})
 }
 
 func TestInstalmentToWhoIsGone(t *testing.T) {

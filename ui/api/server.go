@@ -113,7 +113,7 @@ func New(n *node.Node, down func()) http.Handler {
 		return n.Vote(ctx, r.PathValue("id"), in.Option, in.Reason)
 	}))
 	m.Handle("POST /v1/proposals/{id}/instalment", made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
-		return n.PayInstalment(ctx, r.PathValue("id"), in.Line, in.Amount, in.Note)
+		return n.PayInstalment(ctx, r.PathValue("id"), in.Line, in.Amount, in.Note, in.Overdraw)
 	}))
 
 	m.Handle("GET /v1/ledger", get(s.ledger))
@@ -135,12 +135,12 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/payments/{id}/reverse", made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
 		return n.Reverse(ctx, r.PathValue("id"), in.Amount, in.Note)
 	}))
+	m.Handle("GET /v1/standing", get(s.standing))
 	m.Handle("POST /v1/standing", made(s, func(ctx context.Context, _ *http.Request, in StandingIn) (record.ID, error) {
-		var clauses []node.Standing
-		if in.Max != "" {
-			clauses = append(clauses, node.Standing(in))
+		if in.Max == "" {
+			return n.AcceptByHand(ctx, in.Unit)
 		}
-		return n.AcceptAlways(ctx, clauses)
+		return n.AcceptAlways(ctx, []node.Standing{node.Standing(in)})
 	}))
 	return once(m)
 }
@@ -194,7 +194,7 @@ func (v shown) made(id record.ID) Made {
 
 // fill says what payment or request it is about.
 func (m *Made) fill(p Payment) {
-	m.Amount, m.Unit, m.From, m.To = p.Amount, p.Unit, p.From, p.To
+	m.Amount, m.Unit, m.From, m.To, m.Status = p.Amount, p.Unit, p.From, p.To, p.Status
 }
 
 // accept takes a payment or pays a request, and answers with what that was.

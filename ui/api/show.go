@@ -420,7 +420,11 @@ func (v shown) effect(e proposal.Effect) string {
 	case proposal.EffectCreditLimit:
 		return fmt.Sprintf("%s may go %s %s below zero", who, v.amount(e.Amount, e.Unit), e.Unit)
 	case proposal.EffectBudget:
-		return fmt.Sprintf("the treasury may pay %s %s %s for %s", who, v.amount(e.Amount, e.Unit), e.Unit, e.Text)
+		text := fmt.Sprintf("the treasury may pay %s %s %s for %s", who, v.amount(e.Amount, e.Unit), e.Unit, e.Text)
+		if e.Parts > 0 {
+			text += fmt.Sprintf(", in %d parts, %d days apart", e.Parts, e.Days)
+		}
+		return text
 	case proposal.EffectBylaw:
 		if e.Text != "" {
 			return fmt.Sprintf("bylaw %s becomes %q", e.Name, e.Text)
@@ -481,7 +485,7 @@ func (s *Server) ledger(r *http.Request) (any, error) {
 
 // ledger returns the accounts and payments of one owner, or with zeros of all.
 func (v shown) ledger(who record.ID) Ledger {
-	out := Ledger{V: Version, Balances: []Balance{}, Payments: []Payment{}}
+	out := Ledger{V: Version, Balances: []Balance{}, Payments: []Payment{}, Budgets: []Budget{}}
 	if who != (record.ID{}) {
 		out.Balances = v.balances(who)
 	} else {
@@ -500,10 +504,51 @@ func (v shown) ledger(who record.ID) Ledger {
 		}
 	}
 	slices.SortFunc(all, func(a, b ledger.Payment) int { return int(int64(a.Number) - int64(b.Number)) })
+	back := map[record.ID][]string{}
+	for _, p := range v.State.Ledger.Payments.All() {
+		if p.Reverses != (record.ID{}) {
+			back[p.Reverses] = append(back[p.Reverses], p.ID.String())
+		}
+	}
 	for _, p := range all {
-		out.Payments = append(out.Payments, v.payment(p))
+		shown := v.payment(p)
+		shown.ReversedBy = back[p.ID]
+		out.Payments = append(out.Payments, shown)
+	}
+	for key, b := range v.State.Ledger.Budgets.All() {
+		if who == (record.ID{}) || who == b.Line.Payee || who == v.State.People.Coop {
+			out.Budgets = append(out.Budgets, v.budget(key, b))
+		}
 	}
 	return out
+}
+
+func (v shown) budget(key ledger.BudgetKey, b ledger.Budget) Budget {
+	amount := func(n int64) string { return v.amount(n, b.Line.Unit) }
+	p, _ := v.State.Proposals.Proposals.Get(key.Proposal)
+	return Budget{
+		Proposal: key.Proposal, Line: key.Line, For: p.Title, To: v.name(b.Line.Payee), Unit: b.Line.Unit,
+		Total: amount(b.Line.Total), Paid: amount(b.Paid), Left: amount(b.Left()), Next: amount(b.Next()),
+		Part: b.Part(), Parts: b.Line.Instalments, Days: b.Line.PeriodDays,
+	}
+}
+
+// standing answers with what this node's person accepts beforehand.
+func (s *Server) standing(r *http.Request) (any, error) {
+	v, err := s.view(r)
+	if err != nil {
+		return nil, err
+	}
+	out := Standing{V: Version, Rules: []Accept{}}
+	clauses, _ := v.State.Ledger.Rules.Get(v.Me.ID)
+	for _, c := range clauses {
+		rule := Accept{Max: v.amount(c.Max, c.Unit), Unit: c.Unit, From: []string{}}
+		for _, id := range c.From {
+			rule.From = append(rule.From, v.name(id))
+		}
+		out.Rules = append(out.Rules, rule)
+	}
+	return out, nil
 }
 
 func (v shown) balances(who record.ID) []Balance {
@@ -526,8 +571,18 @@ func (v shown) payment(p ledger.Payment) Payment {
 		ID: p.ID, Asked: p.Asked, From: v.name(p.From), To: v.name(p.To), Amount: v.amount(p.Amount, p.Unit), Unit: p.Unit, Note: p.Note,
 		Time: time.UnixMilli(p.Time).UTC(), Status: p.Status.String(),
 	}
-	if p.For != (record.ID{}) {
-		out.For = p.For.String()
+	link := func(to *string, id record.ID) {
+		if id != (record.ID{}) {
+			*to = id.String()
+		}
+	}
+	link(&out.For, p.For)
+	link(&out.Reverses, p.Reverses)
+	if link(&out.Pays, p.Request); p.Asked {
+		out.Pays, out.PaidBy = "", out.Pays
+	}
+	if back, ok := v.State.Ledger.Returned.Get(p.ID); ok {
+		out.Returned = v.amount(back, p.Unit)
 	}
 	minuted, ok := v.State.Minuted.Ledger.Payments.Get(p.ID)
 	out.Minuted = ok && minuted.Status == p.Status

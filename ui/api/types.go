@@ -37,6 +37,7 @@ type (
 		Unit    string      `json:"unit,omitempty"`
 		From    string      `json:"from,omitempty"`
 		To      string      `json:"to,omitempty"`
+		Status  string      `json:"status,omitempty"`
 		Asked   bool        `json:"request,omitempty"` // of what was accepted: it was a request, and is paid
 		Note    string      `json:"note,omitempty"`    // of what was accepted
 		Written
@@ -234,18 +235,23 @@ type (
 	}
 
 	Payment struct {
-		ID      record.ID `json:"id"`
-		Asked   bool      `json:"request"`
-		From    string    `json:"from"`
-		To      string    `json:"to"`
-		Amount  string    `json:"amount"`
-		Unit    string    `json:"unit"`
-		Note    string    `json:"note"`
-		For     string    `json:"for,omitempty"`
-		Time    time.Time `json:"time"`
-		Status  string    `json:"status"`
-		Minuted bool      `json:"minuted"`
-		Waits   string    `json:"waits,omitempty"`
+		ID         record.ID `json:"id"`
+		Asked      bool      `json:"request"`
+		From       string    `json:"from"`
+		To         string    `json:"to"`
+		Amount     string    `json:"amount"`
+		Unit       string    `json:"unit"`
+		Note       string    `json:"note"`
+		For        string    `json:"for,omitempty"`
+		Pays       string    `json:"pays,omitempty"`        // the request that it pays
+		PaidBy     string    `json:"paid_by,omitempty"`     // the payment of a request
+		Reverses   string    `json:"reverses,omitempty"`    // the payment that it gives back, or a part of
+		ReversedBy []string  `json:"reversed_by,omitempty"` // payments that gave it back
+		Returned   string    `json:"returned,omitempty"`    // how much of it came back so
+		Time       time.Time `json:"time"`
+		Status     string    `json:"status"`
+		Minuted    bool      `json:"minuted"`
+		Waits      string    `json:"waits,omitempty"`
 	}
 
 	Balance struct {
@@ -256,6 +262,29 @@ type (
 		Limit     string `json:"limit"` // how far below zero it may go
 		Available string `json:"available"`
 		Awaited   bool   `json:"awaited,omitempty"` // its owner has not come yet
+	}
+
+	// Budget is a budget line, and what was paid of it.
+	Budget struct {
+		Proposal record.ID `json:"proposal"`
+		Line     uint32    `json:"line"`
+		For      string    `json:"for"` // title of the proposal
+		To       string    `json:"to"`
+		Unit     string    `json:"unit"`
+		Total    string    `json:"total"`
+		Paid     string    `json:"paid"`
+		Left     string    `json:"left"`
+		Next     string    `json:"next"`           // so much may be paid at once
+		Part     int64     `json:"part,omitempty"` // which part comes next
+		Parts    uint32    `json:"parts,omitempty"`
+		Days     uint32    `json:"days,omitempty"` // between them
+	}
+
+	// Accept is a clause of a standing rule: what is accepted by itself.
+	Accept struct {
+		Max  string   `json:"max"`
+		Unit string   `json:"unit"`
+		From []string `json:"from"` // names; empty: anyone
 	}
 
 	LogEntry struct {
@@ -293,6 +322,11 @@ type (
 		V        int       `json:"v"`
 		Balances []Balance `json:"balances"`
 		Payments []Payment `json:"payments"`
+		Budgets  []Budget  `json:"budgets"` // lines that the treasury may pay
+	}
+	Standing struct {
+		V     int      `json:"v"`
+		Rules []Accept `json:"rules"`
 	}
 	Peers struct {
 		V     int    `json:"v"`
@@ -366,12 +400,13 @@ type (
 		Listings []ListingIn `json:"listings"`
 	}
 	AnswerIn struct {
-		Note   string `json:"note"`
-		Amount string `json:"amount"` // of a reversal
-		Line   uint32 `json:"line"`   // of a budget
+		Note     string `json:"note"`
+		Amount   string `json:"amount"`   // of a reversal
+		Line     uint32 `json:"line"`     // of a budget
+		Overdraw bool   `json:"overdraw"` // of an instalment: although the treasury has less
 	}
 	StandingIn struct {
-		Max  string   `json:"max"` // "": no standing rule any more
+		Max  string   `json:"max"` // "": no standing rule for the unit any more, or without one for any
 		Unit string   `json:"unit"`
 		From []string `json:"from"`
 	}
