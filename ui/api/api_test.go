@@ -300,7 +300,7 @@ func TestRoutes(t *testing.T) {
 	if d := ask[api.Draft](t, bo, "/v1/drafts/"+tea); d.ID.String() != draft {
 		t.Errorf("the draft of a proposal: got %+v", d)
 	}
-	ana.make(t, "/v1/proposals/"+tea+"/instalment", `{"amount":"1"}`)
+	ana.make(t, "/v1/proposals/"+tea+"/instalment", `{"amount":"1","overdraw":true}`)
 	poll := bo.make(t, "/v1/proposals", `{"title":"Coffee?"}`)
 	bo.make(t, "/v1/proposals/"+poll+"/close", ``)
 
