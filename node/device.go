@@ -8,6 +8,7 @@ import (
 
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/crdt/text"
 	"coop/node/keys"
 )
 
@@ -107,7 +108,7 @@ func ownDevice(a author, typed string) (member.Device, error) {
 func devicesCalled(people *member.State, m member.Member, typed string) (found []member.Device) {
 	for _, key := range m.Devices {
 		d, _ := people.Devices.Get(key)
-		if !d.Revoked && (d.Name == typed || len(typed) >= minPrefix && strings.HasPrefix(key.String(), typed)) {
+		if !d.Revoked && (text.Same(d.Name, typed) || len(typed) >= minPrefix && strings.HasPrefix(key.String(), strings.ToLower(typed))) {
 			found = append(found, d)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/crdt/table"
+	"coop/crdt/text"
 )
 
 // Treasury is what people call the account of the co-op itself.
@@ -59,42 +60,63 @@ func beginning[V any](t table.Table[record.ID, V], typed string) (found V, n int
 	return found, n
 }
 
-// FindMember returns the person whom a name or the beginning of an id means.
-// Those who are gone count only where nobody else has the name.
+// FindMember returns the person whom a name or the beginning of an id means. A whole
+// id means its owner. What is one person's name and begins another's id means
+// neither, for nobody shall get what was meant for the other. Those who are gone count
+// by name only where nobody else has the name.
 func FindMember(s *coop.State, typed string) (member.Member, error) {
-	var here, gone []member.Member
-	for _, m := range s.People.Members.All() {
-		if !strings.EqualFold(m.Name, strings.TrimSpace(typed)) {
-			continue
-		}
-		if m.Gone() {
-			gone = append(gone, m)
-		} else {
-			here = append(here, m)
+	typed = strings.TrimSpace(typed)
+	found := called(s.People, typed)
+	for id, m := range s.People.Members.All() {
+		if beginsID(id, typed) && !slices.ContainsFunc(found, func(f member.Member) bool { return f.ID == id }) {
+			found = append(found, m)
 		}
 	}
-	if here == nil {
-		here = gone
-	}
-	switch len(here) {
+	switch len(found) {
 	case 0:
-		m, err := findByID(s.People.Members, "member", listMembers, typed)
-		if a, ok := findAwaited(s, typed); ok && err != nil {
-			return m, &NotFound{fmt.Sprintf("%s is awaited and has not come to %s yet: send them an invite", a.Name, s.People.Name)}
+		if a, ok := findAwaited(s, typed); ok {
+			return member.Member{}, &NotFound{fmt.Sprintf("%s is awaited and has not come to %s yet: send them an invite", a.Name, s.People.Name)}
 		}
-		if err != nil {
-			return m, &NotFound{fmt.Sprintf("nobody in %s is called %q: `coop member list` shows who is there", s.People.Name, typed)}
-		}
-		return m, nil
+		return member.Member{}, &NotFound{fmt.Sprintf("nobody in %s is called %q: `coop member list` shows who is there", s.People.Name, typed)}
 	case 1:
-		return here[0], nil
+		return found[0], nil
 	}
-	return member.Member{}, &NotFound{fmt.Sprintf("%d people are called %q: use an id from `coop member list`, such as %s", len(here), typed, here[0].ID.Short())}
+	all := fmt.Sprintf("%d people are meant by %q: use an id, such as %s", len(found), typed, found[0].ID.Short())
+	for _, m := range found[:min(len(found), maxTold)] {
+		all += "\n  " + tellApart(s, m)
+	}
+	return member.Member{}, &NotFound{all}
+}
+
+// maxTold is how many people of one name are told apart in a message.
+const maxTold = 5
+
+// called returns who has a name: who is there, or if nobody is, who is gone.
+func called(people *member.State, name string) (found []member.Member) {
+	var gone []member.Member
+	for _, m := range people.Members.All() {
+		switch {
+		case !text.Same(m.Name, name):
+		case m.Gone():
+			gone = append(gone, m)
+		default:
+			found = append(found, m)
+		}
+	}
+	if found == nil {
+		return gone
+	}
+	return found
+}
+
+// beginsID reports whether a person typed enough of an id, in whatever case.
+func beginsID(id record.ID, typed string) bool {
+	return len(typed) >= minPrefix && strings.HasPrefix(id.String(), strings.ToLower(typed))
 }
 
 // FindAccount returns whose account a name means: a person's or the co-op's.
 func FindAccount(s *coop.State, typed string) (record.ID, error) {
-	if strings.EqualFold(typed, Treasury) {
+	if text.Same(strings.TrimSpace(typed), Treasury) {
 		return s.People.Coop, nil
 	}
 	m, err := FindMember(s, typed)
@@ -109,7 +131,7 @@ func FindAccount(s *coop.State, typed string) (record.ID, error) {
 func findAwaited(s *coop.State, typed string) (found member.Awaited, ok bool) {
 	n := 0
 	for _, a := range s.People.Awaited.All() {
-		if strings.EqualFold(a.Name, strings.TrimSpace(typed)) {
+		if text.Same(a.Name, strings.TrimSpace(typed)) {
 			found = a
 			n++
 		}
@@ -212,18 +234,4 @@ func (n *Node) InOrder(ctx context.Context, ids []record.ID) error {
 		}
 		slices.SortFunc(ids, func(a, b record.ID) int { return cmp.Or(cmp.Compare(depth(a), depth(b)), a.Compare(b)) })
 	})
-}
-
-// NameOf returns what people call the owner of an account.
-func NameOf(s *coop.State, id record.ID) string {
-	if id == s.People.Coop {
-		return Treasury
-	}
-	if m, ok := s.People.Person(id); ok {
-		return m.Name
-	}
-	if a, ok := s.People.Awaited.Get(id); ok {
-		return a.Name
-	}
-	return id.Short()
 }

@@ -17,6 +17,7 @@ import (
 	"coop/crdt/history"
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/crdt/text"
 	"coop/node/keys"
 	"coop/sync/replica"
 )
@@ -315,7 +316,7 @@ func (n *Node) event(e replica.Event) {
 		}
 		shut := door{ShutOut: fmt.Sprintf("%s closed the door on this computer: %s", who, e.Text)}
 		n.say(shut.ShutOut)
-		if !n.waitsElsewhere(e.Session) {
+		if !n.welcomeElsewhere(e.Session) {
 			n.atDoor(shut)
 		}
 	case replica.EventWaiting:
@@ -374,10 +375,13 @@ func (n *Node) atDoor(d door) {
 	}
 }
 
-// waitsElsewhere reports whether a newcomer stands at another open door than that of
-// a session: who closes theirs may only not have heard of the invite.
-func (n *Node) waitsElsewhere(id replica.SessionID) bool {
-	return !n.replica.Joined() && slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Session != id && p.Waits != "" })
+// welcomeElsewhere reports whether this node is let in by another peer than that of a
+// session, or as a newcomer stands at its open door. Who closes theirs may only not
+// have heard of the invite, or not mean well.
+func (n *Node) welcomeElsewhere(id replica.SessionID) bool {
+	return slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool {
+		return p.Session != id && (p.Live || !n.replica.Joined() && p.Waits != "")
+	})
 }
 
 // readDoor reads what a newcomer was told before it was stopped.
@@ -479,32 +483,52 @@ func (n *Node) grant(req member.DeviceRequest) {
 // findCard returns the card of a newcomer at this node's door, by name or the
 // beginning of its id.
 func (n *Node) findCard(typed string) (Card, error) {
-	for _, c := range n.waiting(n.coop.State()) {
-		if c.Card.Name == typed || c.Card.Device.Short() == typed || c.Card.Device.String() == typed {
-			return c, nil
+	return oneCard(typed, n.waiting(n.coop.State()), func(c Card) member.Card { return c.Card })
+}
+
+// oneCard returns the card that a name or the beginning of its id means. Two with
+// one name are told apart by the id.
+func oneCard[T any](typed string, cards []T, card func(T) member.Card) (found T, err error) {
+	typed = strings.TrimSpace(typed)
+	var ids []string
+	for _, t := range cards {
+		c := card(t)
+		if text.Same(c.Name, typed) || len(typed) >= minPrefix && strings.HasPrefix(c.Device.String(), strings.ToLower(typed)) {
+			found = t
+			ids = append(ids, c.Device.Short())
 		}
 	}
-	return Card{}, &NotFound{fmt.Sprintf("nobody called %q waits at this node: `coop member waiting` shows who does", typed)}
+	switch len(ids) {
+	case 0:
+		return found, &NotFound{fmt.Sprintf("nobody called %q waits at this node: `coop member waiting` shows who does", typed)}
+	case 1:
+		return found, nil
+	}
+	return found, &NotFound{fmt.Sprintf("%d cards are meant by %q: say which, %s", len(ids), typed, strings.Join(ids, " or "))}
 }
 
 // Admit admits a newcomer at the door, or, where this member is no sponsor,
-// carries the card to the co-op so that a sponsor can.
-func (n *Node) Admit(ctx context.Context, typed string) (record.ID, error) {
+// carries the card to the co-op so that a sponsor can. Who could be taken for
+// somebody else, or was here before, comes in only if this member knows and wants it.
+func (n *Node) Admit(ctx context.Context, typed string, sure bool) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {
 		c, err := n.findCard(typed)
 		if !a.me.Holds(member.Sponsor) {
 			return statement{member.KindIntroduce, c.Bytes}, err
 		}
 		s := statement{member.KindAdmit, c.Bytes}
-		if err == nil && n.permit(a, s) == nil {
-			return s, nil
-		}
-		for _, w := range a.coop.State().People.Waiting.All() {
-			if w.Card.Name == typed || w.Card.Device.Short() == typed {
-				return statement{member.KindAdmit, w.Card.Encode()}, nil
+		if err != nil || n.permit(a, s) != nil {
+			carried := slices.Collect(maps.Values(maps.Collect(a.coop.State().People.Waiting.All())))
+			w, none := oneCard(typed, carried, func(w member.Waiting) member.Card { return w.Card })
+			if none != nil {
+				return s, err
 			}
+			c.Card, s.body = w.Card, w.Card.Encode()
 		}
-		return s, err
+		if why := doubts(a.coop.State(), c.Card); why != nil && !sure {
+			return s, &Refused{fmt.Sprintf("%s\nif you know who it is and want it: coop member admit %s --yes", strings.Join(why, "\n"), c.Card.Device.Short())}
+		}
+		return s, nil
 	})
 }
 

@@ -248,7 +248,7 @@ func TestRecover(t *testing.T) {
 	desk.Await("a reason to wait", func(v node.View) bool {
 		return len(v.Peers) == 1 && strings.Contains(v.Peers[0].Waits, "tell all of them your card: "+card.Card.Device.Short())
 	})
-	_, err = ana.Admit(t.Context(), card.Card.Device.Short())
+	_, err = ana.Admit(t.Context(), card.Card.Device.Short(), false)
 	refuse(t, err, "refused", "needs a proposal")
 
 	decide(t, []string{"recover:Bo," + card.Card.Device.Short()}, ana, chi)

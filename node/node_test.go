@@ -189,9 +189,9 @@ func TestJoinLate(t *testing.T) {
 	if joined(bo.See()) {
 		t.Fatal("Bo was admitted by a code that has ended")
 	}
-	_, err := ana.Admit(t.Context(), "Zoe")
+	_, err := ana.Admit(t.Context(), "Zoe", false)
 	refuse(t, err, "not found", "Zoe")
-	must[record.ID](t)(ana.Admit(t.Context(), "Bo")) // a sponsor may, if they say so
+	must[record.ID](t)(ana.Admit(t.Context(), "Bo", false)) // a sponsor may, if they say so
 	bo.Await("joined", joined)
 
 	if _, err := node.Join(bo.Home, node.JoinAs{Code: code, As: "Bo"}, ana.Now()); kind(err) != "refused" {
@@ -213,7 +213,7 @@ func TestJoinAgain(t *testing.T) {
 	if bo.Reopen(); !strings.Contains(bo.See().Waits, "sponsor") {
 		t.Errorf("after a restart Bo waits for %q", bo.See().Waits)
 	}
-	must[record.ID](t)(ana.Admit(t.Context(), "Bo")) // of which Bo does not hear
+	must[record.ID](t)(ana.Admit(t.Context(), "Bo", false)) // of which Bo does not hear
 	street.Meet(ana, cleo)
 	cleo.Await("a closed door", func(v node.View) bool { return strings.Contains(v.ShutOut, "used up") })
 
@@ -290,21 +290,21 @@ func TestJoinAgainBeforeASponsor(t *testing.T) {
 		}
 		if carried {
 			atDoor(chi)
-			must[record.ID](t)(chi.Admit(t.Context(), "Bo"))
+			must[record.ID](t)(chi.Admit(t.Context(), "Bo", false))
 			ana.Await("the card", func(v node.View) bool { return v.State.People.Waiting.Len() == 1 })
 		} else {
 			atDoor(ana)
 		}
 		street.Part(bo)
 		street.Meet(ana, cleo)
-		ana.Await("Cleo at the door", func(v node.View) bool { _, err := ana.Admit(t.Context(), "Cleo"); return err == nil })
+		ana.Await("Cleo at the door", func(v node.View) bool { _, err := ana.Admit(t.Context(), "Cleo", false); return err == nil })
 
 		if err := bo.JoinAgain(second); err != nil {
 			t.Fatal(err)
 		}
 		street.Meet(ana, bo)
 		bo.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
-		if _, err := ana.Admit(t.Context(), "Bo"); err != nil {
+		if _, err := ana.Admit(t.Context(), "Bo", false); err != nil {
 			t.Errorf("carried %v: with the second code: %v", carried, err)
 		}
 	}

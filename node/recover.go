@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"coop/crdt/coop"
@@ -39,11 +40,12 @@ func (c Card) Recovers() bool { return c.Card.Recovers != (record.ID{}) }
 // asks says what who shows a card wants, and the command that does it.
 func (n *Node) asks(s *coop.State, c member.Card) string {
 	if c.Recovers == (record.ID{}) {
-		namesake := ""
-		if s.People.Called(c.Name) {
-			namesake = fmt.Sprintf("; there is %s already: ask whether this is somebody else, and who", c.Name)
+		yes := ""
+		why := doubts(s, c)
+		if why != nil {
+			yes = " --yes"
 		}
-		return fmt.Sprintf("%s wants to join%s   coop member admit %s", c.Name, namesake, c.Device.Short())
+		return fmt.Sprintf("%s wants to join%s   coop member admit %s%s", c.Name, strings.Join(append([]string{""}, why...), "; "), c.Device.Short(), yes)
 	}
 	m, _ := s.People.Members.Get(c.Recovers)
 	return fmt.Sprintf("somebody says to be %s, whose keys are lost: ask %[1]s whether their card is %s   %s", m.Name, c.Device.Short(), n.newKeys(s, m, c.Device))

@@ -56,7 +56,7 @@ func newRoot(t *terminal) *cobra.Command {
 Start one:  coop found --name "Willow Street" --as Ana
 Run it:     coop up
 Invite:     coop invite
-Join one:   coop join CODE --as Bo`,
+Join one:   coop join - --as Bo`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,

@@ -26,7 +26,7 @@ func memberListCmd(t *terminal) *cobra.Command {
 		return t.answer(out, func() {
 			var rows [][]string
 			for _, m := range out.Members {
-				rows = append(rows, []string{t.id(m.ID.String()), line(m.Name), m.Standing, offices(m), line(m.Sponsor)})
+				rows = append(rows, []string{t.id(m.ID.String()), line(m.Name), standing(m), offices(m), line(m.Sponsor)})
 			}
 			t.table([]string{"ID", "NAME", "STANDING", "OFFICES", "SPONSOR"}, rows)
 		})
@@ -41,6 +41,19 @@ func offices(m api.Member) string {
 	return strings.Join(all, ", ")
 }
 
+// standing is what somebody is, and what to know of them: whom they could be taken for,
+// and what they left behind.
+func standing(m api.Member) string {
+	text := m.Standing
+	if len(m.Owes) > 0 {
+		text += ", owing " + strings.Join(m.Owes, " and ")
+	}
+	for _, id := range m.Alike {
+		text += ", not " + id.Short() + " of like name"
+	}
+	return text
+}
+
 func memberShowCmd(t *terminal) *cobra.Command {
 	return &cobra.Command{Use: "show WHO", Short: "Show one person", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
 		var m struct {
@@ -52,7 +65,7 @@ func memberShowCmd(t *terminal) *cobra.Command {
 		}
 		return t.answer(m, func() {
 			fmt.Fprintln(t.out, line(m.Name))
-			t.fields("standing", m.Standing, "offices", offices(m.Member), "sponsor", m.Sponsor, "id", m.ID.String())
+			t.fields("standing", standing(m.Member), "since", t.whenSet(m.Since), "offices", offices(m.Member), "sponsor", m.Sponsor, "id", m.ID.String())
 			for _, d := range m.Devices {
 				t.fields("device", deviceText(d))
 			}
@@ -98,20 +111,27 @@ func memberWaitingCmd(t *terminal) *cobra.Command {
 }
 
 func memberAdmitCmd(t *terminal) *cobra.Command {
-	return &cobra.Command{Use: "admit NAME|CARD", Short: "Admit somebody who waits, or carry their card to a sponsor", Args: args(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, a []string) error {
-		return t.make(c.Context(), "/v1/newcomers/"+url.PathEscape(a[0]), struct{}{}, "admitted "+a[0], "coop member propose "+a[0])
-	}}
+	var in api.AdmitIn
+	c := &cobra.Command{
+		Use: "admit NAME|CARD", Short: "Admit somebody who waits, or carry their card to a sponsor", Args: args(cobra.ExactArgs(1)),
+		Long: "Admits somebody who waits, or carries their card to a sponsor. Who has the name of somebody\nelse, or nearly so, or was in the co-op before, is admitted with --yes: you know who it is.",
+		RunE: func(c *cobra.Command, a []string) error {
+			return t.make(c.Context(), "/v1/newcomers/"+url.PathEscape(a[0]), in, "admitted "+line(a[0]), "coop member propose "+line(a[0]))
+		},
+	}
+	c.Flags().BoolVar(&in.Yes, "yes", false, "you know who it is, whatever the node says of the name")
+	return c
 }
 
 func memberLeaveCmd(t *terminal) *cobra.Command {
 	var name string
-	c := &cobra.Command{Use: "leave --yes NAME-OF-THE-CO-OP", Short: "Leave the co-op, for good", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: "leave --yes NAME-OF-THE-CO-OP", Short: "Leave the co-op", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
 		var s api.Status
 		if err := t.get(c.Context(), "/v1/status", &s); err != nil {
 			return err
 		}
 		if name == "" && s.Member != "" {
-			return usage("leaving cannot be undone. Your account is at %s. To leave, name the co-op with --yes", leftAt(s.Balances, "once you are gone"))
+			return usage("who leaves can come back only by an invite and with their 24 words, as an associate with the same account. Yours is at %s. To leave, name the co-op with --yes", leftAt(s.Balances, "once you are gone"))
 		}
 		if err := t.make(c.Context(), "/v1/members/leave", api.NameIn{Name: name}, "you left"); err != nil {
 			return err
@@ -159,7 +179,7 @@ often as --uses says, while it runs. Give it on paper, by a message, as a file.`
 			if err := readHours(expires, &in.Hours); err != nil {
 				return err
 			}
-			return t.invite(c, in, "on the other computer: coop join CODE --as NAME")
+			return t.invite(c, in, "on the other computer: coop join - --as NAME, and then the code")
 		},
 	}
 	c.Flags().IntVar(&uses, "uses", 1, "how many people can join with it")
@@ -204,7 +224,7 @@ func (t *terminal) code(c *cobra.Command, path string, in any, next ...string) e
 func deviceCmd(t *terminal) *cobra.Command {
 	c := &cobra.Command{Use: "device", Short: "Your computers", GroupID: "people", Aliases: []string{"devices"}}
 	invite := &cobra.Command{Use: "invite", Short: "Make a code with which your other computer joins as you", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		return t.invite(c, api.InviteIn{Uses: 1, Device: true}, "on your other computer: coop join CODE --as NAME-OF-THE-COMPUTER")
+		return t.invite(c, api.InviteIn{Uses: 1, Device: true}, "on your other computer: coop join - --as NAME-OF-THE-COMPUTER, and then the code")
 	}}
 	list := &cobra.Command{Use: "list", Short: "Show your computers", Aliases: []string{"ls"}, Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
 		var out api.Devices

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node"
 	"coop/node/keys"
@@ -418,8 +421,8 @@ func joinCmd(t *terminal) *cobra.Command {
 	var from, words, oldWords string
 	var wait time.Duration
 	c := &cobra.Command{
-		Use: "join CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Joins with a code, and waits until this computer is admitted. It can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. Is the code used\nup meanwhile, say `coop join` with another here: keys, words and name stay. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.",
+		Use: "join -|CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
+		Long: "Joins with a code, and waits until this computer is admitted. With - the code is read from\nstandard input, or asked for: on the command line all users of this computer can see it.\nIt can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. Is the code used\nup meanwhile, say `coop join` with another here: keys, words and name stay. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.",
 		RunE: func(c *cobra.Command, a []string) error {
 			dir, err := t.homeDir()
 			if err != nil {
@@ -432,7 +435,9 @@ func joinCmd(t *terminal) *cobra.Command {
 				}
 			}
 			if len(a) == 1 {
-				in.Code = a[0]
+				if in.Code, err = t.codeFrom(a[0]); err != nil {
+					return err
+				}
 				if in.Words, err = t.wordsFrom(words); err != nil {
 					return err
 				}
@@ -464,6 +469,28 @@ func joinCmd(t *terminal) *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("words", "old-words", "from")
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
 	return c
+}
+
+// codeFrom returns the code that was typed; with "-" the next line of standard input,
+// of which the rest is left to others.
+func (t *terminal) codeFrom(typed string) (string, error) {
+	if typed != "-" {
+		return typed, nil
+	}
+	if f, ok := t.in.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		fmt.Fprintln(t.err, "Type or paste the code, on one line:")
+	}
+	var code []byte
+	for b := make([]byte, 1); len(code) < 2*member.MaxInviteLen; {
+		if _, err := io.ReadFull(t.in, b); err != nil || b[0] == '\n' {
+			break
+		}
+		code = append(code, b[0])
+	}
+	if len(strings.TrimSpace(string(code))) == 0 {
+		return "", usage("there is no code in standard input")
+	}
+	return string(code), nil
 }
 
 // anotherCode is what to do where the door was closed on a newcomer. It may have been

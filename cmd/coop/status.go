@@ -75,6 +75,9 @@ func (t *terminal) showStatus(s api.Status) {
 	for _, p := range s.ToConfirm {
 		t.toConfirm(p)
 	}
+	for _, d := range s.Gone {
+		t.fields("gone", fmt.Sprintf("%s, owing %s", d.Who, strings.Join(d.Owes, " and ")))
+	}
 	for _, n := range s.ToAdmit {
 		t.fields("admit", n.Asks)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/mattn/go-isatty"
 
+	"coop/crdt/text"
 	"coop/node/keys"
 	"coop/node/store"
 	"coop/ui/api"
@@ -130,7 +131,7 @@ func (t *terminal) fail(err error) {
 	}
 	fmt.Fprintf(t.err, "✗ %s\n", strings.Join(lines, "\n"))
 	if hint != "" {
-		fmt.Fprintln(t.err, "  "+hint)
+		fmt.Fprintln(t.err, "  "+line(hint))
 	}
 }
 
@@ -187,7 +188,7 @@ func (t *terminal) made(m api.Made, done string, next ...string) error {
 		if !m.Minuted {
 			done += "; not in the minutes yet: it " + m.Waits
 		}
-		fmt.Fprintf(t.err, "✓ %s\n", done)
+		fmt.Fprintf(t.err, "✓ %s\n", line(done))
 		t.next(strings.NewReplacer(" ID", " "+m.ID.Short()), next)
 	})
 }
@@ -263,7 +264,6 @@ func oneOr(n int, one, many string) string {
 	return many
 }
 
-// line makes one line of what a member wrote: it must not move the cursor.
-func line(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 }), " ")
-}
+// line makes one line of what a member wrote: it must not move the cursor, nor turn
+// what stands beside it. JSON has it as it was written.
+func line(s string) string { return text.Show(s) }

@@ -303,16 +303,6 @@ func (s *State) Forked(d Device) error {
 	return fmt.Errorf("%s's device %s signed two records in one slot, so nobody can tell which to believe: go on with another device", owner.Name, d.label())
 }
 
-// Called reports whether somebody in the co-op has this name, in whatever case.
-func (s *State) Called(name string) bool {
-	for _, m := range s.Members.All() {
-		if !m.Gone() && text.Same(m.Name, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // Stands reports whether a device may act now.
 func (s *State) Stands(device record.Key) bool {
 	_, err := s.Author(device)

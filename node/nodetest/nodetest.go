@@ -59,6 +59,12 @@ func Join(t testing.TB, street *Street, code, who string) *House {
 	return join(h, node.JoinAs{Code: code, As: who, Device: "laptop"})
 }
 
+// JoinWith returns the house of somebody who types all this to join.
+func JoinWith(t testing.TB, street *Street, in node.JoinAs) *House {
+	t.Helper()
+	return join(house(t, street, in.Device), in)
+}
+
 // Return returns the house of somebody who has a code and the 24 words, and no
 // other computer.
 func Return(t testing.TB, street *Street, code, words, device string) *House {

@@ -530,8 +530,8 @@ func TestInvites(t *testing.T) {
 }
 
 // TestNamesakeWaits: whoever comes with the name of somebody in the co-op, in
-// whatever case, is not let in before the sponsor was asked; after that one has
-// left they are.
+// whatever case, or a name that looks like it, is not let in before the sponsor was
+// asked, also if that one has left; nor is who left. They are told so.
 func TestNamesakeWaits(t *testing.T) {
 	w := newWorld(t, "Ana")
 	ana := w.nodes[0]
@@ -550,10 +550,21 @@ func TestNamesakeWaits(t *testing.T) {
 	bo.write(member.KindLeave, nil)
 	other.write(member.KindLeave, nil)
 	w.pass(3 * time.Second)
-	third := w.newcomer("BO", i)
-	w.dial(third, ana)
-	if !ana.coop.Introduced(third.device()) {
-		t.Error("nobody is called Bo any more, and a third one is not let in")
+	j := ana.invite("another code", 9, 0)
+	for _, name := range []string{"BO", "B\u043e", "\u0391na", "Tr\u0435asury"} { // letters that are not Latin
+		n := w.newcomer(name, j)
+		w.dial(n, ana)
+		if ana.coop.Introduced(n.device()) {
+			t.Errorf("%+q is let in unasked", name)
+		}
+		if waits := n.heard(replica.EventWaiting); len(waits) == 0 || !strings.Contains(waits[0], "by hand") {
+			t.Errorf("%+q is told %v", name, waits)
+		}
+	}
+	if n := w.newcomer("Bobo", j); !ana.coop.Introduced(n.device()) {
+		if w.dial(n, ana); !ana.coop.Introduced(n.device()) {
+			t.Error("who has a name of their own is not let in")
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"coop/crdt/coop"
 	"coop/crdt/history"
+	"coop/crdt/lookalike"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
@@ -278,8 +279,29 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 	if err := r.coop.People().CheckInvite(card); err != nil {
 		return err
 	}
+	if Namesakes(r.coop.People(), card) != nil {
+		r.wait(s, fmt.Sprintf("a sponsor of the co-op must admit you by hand: there is or was somebody called %s, or nearly so. Tell your sponsor that it is you; or come with another name: coop join CODE --as NAME", card.Name))
+		return nil
+	}
 	r.wait(s, "a sponsor of the co-op must admit you")
 	return nil
+}
+
+// Namesakes returns whom a newcomer could be taken for, by the name or one that looks
+// like it, and who they were themselves: with any of them it takes a person to let
+// the newcomer in. The co-op itself stands for its account.
+func Namesakes(people *member.State, card member.Card) (all []member.Member) {
+	like := lookalike.Names[bool]{}
+	like.Add(card.Name, true)
+	for _, m := range people.Members.All() {
+		if m.Root == card.Root || like.Like(m.Name) != nil {
+			all = append(all, m)
+		}
+	}
+	if like.Like(member.Treasury) != nil {
+		all = append(all, member.Member{ID: people.Coop, Name: member.Treasury})
+	}
+	return all
 }
 
 // addingItself lets in a device that comes by a card of its own: its person has
@@ -318,12 +340,12 @@ func (r *Replica) admits(now time.Time, card member.Card) bool {
 	if err != nil {
 		return false
 	}
-	if people.Called(card.Name) {
-		return false // its person knows whether it is another of that name, or somebody who pretends
-	}
 	inv, ok := people.Invites.Get(card.Invite)
 	if !ok || inv.By != me.ID || inv.Expires != 0 && now.UnixMilli() > inv.Expires {
 		return false
+	}
+	if Namesakes(people, card) != nil {
+		return false // its person knows whether it is another of that name, or somebody who pretends
 	}
 	return r.coop.Try(r.cfg.Device, member.KindAdmit, card.Encode()) == nil
 }

@@ -195,10 +195,11 @@ func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
 // Expects returns what a session's peer may say now. The driver asks before it reads
 // a message, so that nobody makes it decode, or verify, what is not wanted.
 func (r *Replica) Expects(id SessionID) wire.Expected {
-	if s, ok := r.sessions[id]; ok {
+	if s, ok := r.sessions[id]; ok && s.stage != -1 {
 		return s.expects()
 	}
-	return 0
+	// What a peer says before our bye reaches it must not cut off the bye.
+	return wire.Expect(wire.Welcome{}, wire.Wait{}, wire.Bye{})
 }
 
 func (s *session) expects() wire.Expected {

@@ -73,7 +73,7 @@ func Audit(file []byte) (Audited, error) {
 	s := c.State()
 	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(c.History()), Forked: []string{}}
 	s.Acts, s.Pending = *s.Minuted, nil
-	v := shown{View: node.View{State: s}}
+	v := shown{View: node.View{State: s}, labels: node.NewLabels(s)}
 	out.Reseatings = v.reseatings()
 	for _, key := range s.People.Tellers {
 		out.Keepers = append(out.Keepers, v.keeper(key))

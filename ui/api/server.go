@@ -60,8 +60,8 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/members/{who}/recover", post(s.recoveryCode))
 	m.Handle("POST /v1/invites", post(s.invite))
 	m.Handle("GET /v1/newcomers", get(s.newcomers))
-	m.Handle("POST /v1/newcomers/{who}", made(s, func(ctx context.Context, r *http.Request, _ struct{}) (record.ID, error) {
-		return n.Admit(ctx, r.PathValue("who"))
+	m.Handle("POST /v1/newcomers/{who}", made(s, func(ctx context.Context, r *http.Request, in AdmitIn) (record.ID, error) {
+		return n.Admit(ctx, r.PathValue("who"), in.Yes)
 	}))
 	m.Handle("GET /v1/devices", get(s.devices))
 	m.Handle("POST /v1/devices/trust", post(s.trust))
@@ -179,7 +179,7 @@ func made[In any](s *Server, f func(context.Context, *http.Request, In) (record.
 		if err != nil {
 			return nil, err
 		}
-		return shown{v, r.Context(), s.node}.made(id), nil
+		return s.show(r, v).made(id), nil
 	})
 }
 
@@ -222,8 +222,9 @@ func (s *Server) accept(r *http.Request, in AnswerIn) (any, error) {
 	return out, nil
 }
 
-// written says what this node was told at the last door it stood at: that is a peer's
-// word without proof, so the node goes on writing, and its person is warned.
+// written says what this node was told at the last door it stood at, if nobody has
+// let it in since: that is a peer's word without proof, so the node goes on writing, and
+// its person is warned.
 func (v shown) written() Written { return Written{ShutOut: v.ShutOut} }
 
 // answer writes out, or err where there is one. The answer is encoded before the

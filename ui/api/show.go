@@ -15,6 +15,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
+	"coop/crdt/text"
 	"coop/node"
 )
 
@@ -23,6 +24,12 @@ type shown struct {
 	node.View
 	ctx  context.Context
 	node *node.Node
+
+	labels *node.Labels // nil while there is no co-op
+}
+
+func (s *Server) show(r *http.Request, v node.View) shown {
+	return shown{v, r.Context(), s.node, node.NewLabels(v.State)}
 }
 
 // view returns what the node shows. An answer about the co-op needs one.
@@ -31,7 +38,7 @@ func (s *Server) view(r *http.Request) (shown, error) {
 	if err == nil && (v.State == nil || !v.Joined) {
 		err = node.ErrNotAdmitted
 	}
-	return shown{v, r.Context(), s.node}, err
+	return s.show(r, v), err
 }
 
 func (s *Server) status(r *http.Request) (any, error) {
@@ -40,7 +47,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	out := Status{V: Version, Device: v.Device.String(), Joined: v.Joined && v.Me.ID != (record.ID{}), Addrs: list(v.Addrs), Words: s.node.HasWords()}
-	sh := shown{v, r.Context(), s.node}
+	sh := s.show(r, v)
 	out.Peers = sh.peers()
 	for _, e := range v.Events {
 		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
@@ -59,6 +66,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	out.Offices, out.Heads, out.Tellers, out.Problems = list(out.Offices), list(out.Heads), list(out.Tellers), list(out.Problems)
 	out.ToVote, out.ToConfirm, out.ToAdmit = list(out.ToVote), list(out.ToConfirm), list(out.ToAdmit)
 	out.Balances, out.Events, out.Reseatings = list(out.Balances), list(out.Events), list(out.Reseatings)
+	out.Gone = list(out.Gone)
 	return out, nil
 }
 
@@ -99,14 +107,19 @@ func (v shown) fillStatus(out *Status) {
 		out.ToConfirm = append(out.ToConfirm, v.payment(p))
 	}
 	out.ToAdmit = v.newcomers(todo.Admit)
+	for _, m := range s.People.Members.All() {
+		if debts := node.Owes(s, m.ID); m.Gone() && debts != nil {
+			out.Gone = append(out.Gone, Debt{v.name(m.ID), m.ID, debts})
+		}
+	}
 }
 
-// name returns what people call somebody, or the treasury.
-func (v shown) name(id record.ID) string { return node.NameOf(v.State, id) }
+// name returns what people call somebody, or the treasury: see node.Labels.
+func (v shown) name(id record.ID) string { return v.labels.Of(id) }
 
 func (s *Server) peers(r *http.Request) (any, error) {
 	v, err := s.node.View(r.Context())
-	return Peers{Version, shown{v, r.Context(), s.node}.peers()}, err
+	return Peers{Version, s.show(r, v).peers()}, err
 }
 
 func (v shown) peers() []Peer {
@@ -129,7 +142,7 @@ func (s *Server) members(r *http.Request) (any, error) {
 	for _, a := range v.State.People.Awaited.All() {
 		out.Members = append(out.Members, Member{ID: a.ID, Name: a.Name, Standing: "awaited", Offices: []string{}, Devices: []Device{}})
 	}
-	slices.SortStableFunc(out.Members, func(a, b Member) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	slices.SortStableFunc(out.Members, func(a, b Member) int { return text.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -152,6 +165,12 @@ func (v shown) member(m member.Member) Member {
 	out := Member{ID: m.ID, Name: m.Name, Standing: m.Status.String(), Offices: list(m.Offices), Devices: []Device{}}
 	if m.SponsoredBy != (record.ID{}) {
 		out.Sponsor = v.name(m.SponsoredBy)
+	}
+	if out.Since = timeOrNone(m.Since); m.Gone() {
+		out.Owes = node.Owes(v.State, m.ID)
+	}
+	for _, o := range v.labels.Alike(m) {
+		out.Alike = append(out.Alike, o.ID)
 	}
 	for _, key := range m.Devices {
 		d := v.device(key)
@@ -557,7 +576,7 @@ func (v shown) balances(who record.ID) []Balance {
 		key := ledger.AccountKey{Unit: u.Code, Owner: who}
 		a := v.State.Ledger.Account(key)
 		out = append(out, Balance{
-			Who: v.name(who), Unit: u.Code, Balance: ledger.FormatAmount(a.Balance, u), Reserved: ledger.FormatAmount(a.Reserved, u),
+			Who: v.name(who), ID: who, Standing: v.standing(who), Unit: u.Code, Balance: ledger.FormatAmount(a.Balance, u), Reserved: ledger.FormatAmount(a.Reserved, u),
 			Limit:     ledger.FormatAmount(v.State.Ledger.Limit(v.State.People, key), u),
 			Available: ledger.FormatAmount(v.State.Ledger.Available(v.State.People, key), u),
 			Awaited:   v.State.People.Awaited.Has(who),
@@ -566,9 +585,18 @@ func (v shown) balances(who record.ID) []Balance {
 	return out
 }
 
+// standing returns the word for the status of the owner of an account; "" of the
+// treasury and of who is awaited.
+func (v shown) standing(who record.ID) string {
+	if m, ok := v.State.People.Members.Get(who); ok {
+		return m.Status.String()
+	}
+	return ""
+}
+
 func (v shown) payment(p ledger.Payment) Payment {
 	out := Payment{
-		ID: p.ID, Asked: p.Asked, From: v.name(p.From), To: v.name(p.To), Amount: v.amount(p.Amount, p.Unit), Unit: p.Unit, Note: p.Note,
+		ID: p.ID, Asked: p.Asked, From: v.name(p.From), FromID: p.From, To: v.name(p.To), ToID: p.To, Amount: v.amount(p.Amount, p.Unit), Unit: p.Unit, Note: p.Note,
 		Time: time.UnixMilli(p.Time).UTC(), Status: p.Status.String(),
 	}
 	link := func(to *string, id record.ID) {

@@ -31,7 +31,7 @@ func TestMinutedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := shown{bo.See(), t.Context(), bo.Node}
+	before := shown{bo.See(), t.Context(), bo.Node, nil}
 	if m := before.made(id); m.Minuted || m.Waits == "" {
 		t.Fatalf("what waits is shown as %+v", m)
 	}

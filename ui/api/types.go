@@ -71,6 +71,7 @@ type (
 		ToVote      []Proposal  `json:"to_vote"`
 		ToConfirm   []Payment   `json:"to_confirm"`
 		ToAdmit     []Newcomer  `json:"to_admit"`
+		Gone        []Debt      `json:"gone"` // who left or was expelled, owing
 		Balances    []Balance   `json:"balances"`
 		Addrs       []string    `json:"addrs"`
 		Words       bool        `json:"words"` // the root key is on this computer
@@ -140,6 +141,17 @@ type (
 		Teller   bool      `json:"teller"`
 		Devices  []Device  `json:"devices"`
 		Sponsor  string    `json:"sponsor"`
+
+		Since *time.Time  `json:"since,omitempty"` // by the clock of who let them in, last if they came back
+		Alike []record.ID `json:"alike,omitempty"` // others who have the name, or one that looks like it
+		Owes  []string    `json:"owes,omitempty"`  // of who is gone: what their accounts are below zero, such as "4.50 euro"
+	}
+
+	// Debt is what somebody who is gone left behind.
+	Debt struct {
+		Who  string    `json:"who"`
+		ID   record.ID `json:"id"`
+		Owes []string  `json:"owes"`
 	}
 
 	Device struct {
@@ -237,8 +249,10 @@ type (
 	Payment struct {
 		ID         record.ID `json:"id"`
 		Asked      bool      `json:"request"`
-		From       string    `json:"from"`
+		From       string    `json:"from"` // names for people, marked where they could mislead
+		FromID     record.ID `json:"from_id"`
 		To         string    `json:"to"`
+		ToID       record.ID `json:"to_id"`
 		Amount     string    `json:"amount"`
 		Unit       string    `json:"unit"`
 		Note       string    `json:"note"`
@@ -255,13 +269,15 @@ type (
 	}
 
 	Balance struct {
-		Who       string `json:"who"`
-		Unit      string `json:"unit"`
-		Balance   string `json:"balance"`
-		Reserved  string `json:"reserved"`
-		Limit     string `json:"limit"` // how far below zero it may go
-		Available string `json:"available"`
-		Awaited   bool   `json:"awaited,omitempty"` // its owner has not come yet
+		Who       string    `json:"who"`
+		ID        record.ID `json:"id"`
+		Standing  string    `json:"standing,omitempty"` // member, left …; "" of the treasury and of who is awaited
+		Unit      string    `json:"unit"`
+		Balance   string    `json:"balance"`
+		Reserved  string    `json:"reserved"`
+		Limit     string    `json:"limit"` // how far below zero it may go
+		Available string    `json:"available"`
+		Awaited   bool      `json:"awaited,omitempty"` // its owner has not come yet
 	}
 
 	// Budget is a budget line, and what was paid of it.
@@ -418,6 +434,11 @@ type (
 	SyncIn struct {
 		Peer string `json:"peer"` // a name, an address, or "": all
 	}
+	// AdmitIn says whether they know of the newcomer what the node says of them.
+	AdmitIn struct {
+		Yes bool `json:"yes"`
+	}
+
 	NameIn struct {
 		Name string `json:"name"`
 	}
