@@ -15,6 +15,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // Proposal is what a person types to open a proposal.
@@ -80,15 +81,15 @@ func (n *Node) wouldOpen(ctx context.Context, p Proposal) error {
 // stands in its draft.
 func (n *Node) opening(a author, p Proposal) (statement, error) {
 	s := a.coop.State()
-	d := proposal.OpenBody{Title: p.Title, Rule: proposal.Rule(p.Rule)}
+	d := proposal.OpenBody{Title: text.Line(p.Title), Rule: proposal.Rule(p.Rule)}
 	if p.Draft != "" {
-		text, err := FindText(s, p.Draft)
+		draft, err := FindText(s, p.Draft)
 		if err != nil {
 			return statement{}, err
 		}
-		d.Doc, d.Version = text.ID, a.coop.Library().Version(text.ID)
+		d.Doc, d.Version = draft.ID, a.coop.Library().Version(draft.ID)
 		if d.Title == "" {
-			d.Title = text.Title
+			d.Title = text.Line(draft.Title)
 		}
 	}
 	for _, typed := range p.Effects {
@@ -190,7 +191,7 @@ func (n *Node) Vote(ctx context.Context, typed, option, reason string) (record.I
 		if err != nil {
 			return statement{}, err
 		}
-		return act(proposal.KindCast, proposal.CastBody{Proposal: p.ID, Option: proposal.Option(option), Reason: reason}), nil
+		return act(proposal.KindCast, proposal.CastBody{Proposal: p.ID, Option: proposal.Option(option), Reason: text.Line(reason)}), nil
 	})
 }
 
@@ -374,7 +375,7 @@ func budgetEffect(s *coop.State, payee member.Member, typed string) (e proposal.
 			e.Parts, e.Days, purpose = uint32(parts), uint32(days), strings.Join(args[:len(args)-2], ",")
 		}
 	}
-	if e.Text = strings.TrimSpace(purpose); e.Text == "" {
+	if e.Text = text.Line(purpose); e.Text == "" {
 		return e, invalid("say what the money is for: budget:%s,%s,FOR", payee.Name, amount)
 	}
 	return e, nil

@@ -53,7 +53,7 @@ func Found(home *keys.Home, append func(*record.Record) error, in FoundAs, now t
 func found(home *keys.Home, append func(*record.Record) error, terms member.Founding, phrase keys.Phrase, as, computer string, now time.Time) (words string, err error) {
 	device, root := record.NewPrivate(random32()), phrase.Root()
 	terms.Nonce = random32()
-	terms.Founders = []member.Founder{{Name: as, Root: root.Public(), Device: device.Public(), DeviceName: deviceName(computer)}}
+	terms.Founders = []member.Founder{{Name: text.NFC(as), Root: root.Public(), Device: device.Public(), DeviceName: deviceName(computer)}}
 	body, err := member.NewFounding(terms, []member.FounderSig{terms.Sign(root, device)})
 	if err != nil {
 		return "", invalid("%v", err)

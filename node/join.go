@@ -8,6 +8,7 @@ import (
 
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/crdt/text"
 	"coop/node/keys"
 	"coop/node/store"
 )
@@ -64,6 +65,7 @@ func readCode(code string, now time.Time) (member.Invite, error) {
 // newCard signs the card with which a device comes to the co-op, and returns the
 // words of its person; "" where they are on another computer.
 func newCard(invite member.Invite, in JoinAs, key *record.Private) (card []byte, words string, err error) {
+	in.As = text.NFC(in.As)
 	switch {
 	case in.Words != "":
 		return ownCard(invite, in, key)

@@ -12,6 +12,7 @@ import (
 	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // Payment is what a person types to pay or to ask for a payment.
@@ -101,7 +102,7 @@ func (n *Node) Pay(ctx context.Context, p Payment) (record.ID, error) {
 		if err := n.offline(s, a.me.ID, u.Code, amount); err != nil {
 			return statement{}, err
 		}
-		return act(ledger.KindTransfer, ledger.TransferBody{To: who, Unit: u.Code, Amount: amount, Note: p.Note, For: about}), nil
+		return act(ledger.KindTransfer, ledger.TransferBody{To: who, Unit: u.Code, Amount: amount, Note: text.Line(p.Note), For: about}), nil
 	})
 }
 
@@ -125,7 +126,7 @@ func (n *Node) Request(ctx context.Context, p Payment) (record.ID, error) {
 		if err != nil {
 			return statement{}, err
 		}
-		return act(ledger.KindRequest, ledger.RequestBody{From: who, Unit: u.Code, Amount: amount, Note: p.Note, For: about}), nil
+		return act(ledger.KindRequest, ledger.RequestBody{From: who, Unit: u.Code, Amount: amount, Note: text.Line(p.Note), For: about}), nil
 	})
 }
 
@@ -138,12 +139,12 @@ func (n *Node) Accept(ctx context.Context, typed, note string) (record.ID, error
 			return statement{}, err
 		}
 		if !p.Asked {
-			return act(ledger.KindAccept, ledger.AnswerBody{ID: p.ID, Note: note}), nil
+			return act(ledger.KindAccept, ledger.AnswerBody{ID: p.ID, Note: text.Line(note)}), nil
 		}
 		if err := n.offline(s, a.me.ID, p.Unit, p.Amount); err != nil {
 			return statement{}, err
 		}
-		return act(ledger.KindTransfer, ledger.TransferBody{To: p.To, Unit: p.Unit, Amount: p.Amount, Note: cmp.Or(note, p.Note), For: p.For, Request: p.ID}), nil
+		return act(ledger.KindTransfer, ledger.TransferBody{To: p.To, Unit: p.Unit, Amount: p.Amount, Note: cmp.Or(text.Line(note), p.Note), For: p.For, Request: p.ID}), nil
 	})
 }
 
@@ -163,7 +164,7 @@ func (n *Node) answer(ctx context.Context, kind, typed, note string) (record.ID,
 		if err != nil {
 			return statement{}, err
 		}
-		return act(kind, ledger.AnswerBody{ID: p.ID, Note: note}), nil
+		return act(kind, ledger.AnswerBody{ID: p.ID, Note: text.Line(note)}), nil
 	})
 }
 
@@ -188,7 +189,7 @@ func (n *Node) Reverse(ctx context.Context, typed, amount, note string) (record.
 		if err := n.offline(s, a.me.ID, p.Unit, back); err != nil {
 			return statement{}, err
 		}
-		return act(ledger.KindTransfer, ledger.TransferBody{To: p.From, Unit: p.Unit, Amount: back, Note: note, Reverses: p.ID}), nil
+		return act(ledger.KindTransfer, ledger.TransferBody{To: p.From, Unit: p.Unit, Amount: back, Note: text.Line(note), Reverses: p.ID}), nil
 	})
 }
 
@@ -282,7 +283,7 @@ func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amo
 		if err := overdrawn(s, budget.Line.Unit, n); err != nil && !overdraw && a.me.Holds(member.Treasurer) {
 			return statement{}, err
 		}
-		return act(ledger.KindInstalment, ledger.InstalmentBody{Proposal: p.ID, Line: line, Number: budget.Made + 1, Amount: n, Note: note}), nil
+		return act(ledger.KindInstalment, ledger.InstalmentBody{Proposal: p.ID, Line: line, Number: budget.Made + 1, Amount: n, Note: text.Line(note)}), nil
 	})
 }
 

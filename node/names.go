@@ -92,7 +92,7 @@ func Owes(s *coop.State, id record.ID) (debts []string) {
 func tellApart(s *coop.State, m member.Member) string {
 	text := fmt.Sprintf("%s: %s, %s since %s", m.ID.Short(), m.Name, m.Status, time.UnixMilli(m.Since).UTC().Format("2 January 2006"))
 	if m.Gone() {
-		text = fmt.Sprintf("%s: %s, %s", m.ID.Short(), m.Name, gone(s, m))
+		text = fmt.Sprintf("%s: %s, %s", m.ID.Short(), m.Name, howGone(s, m))
 	}
 	if m.SponsoredBy != (record.ID{}) {
 		text += ", let in by " + NameOf(s, m.SponsoredBy)
@@ -100,8 +100,8 @@ func tellApart(s *coop.State, m member.Member) string {
 	return text
 }
 
-// gone says how somebody went, and what they left behind.
-func gone(s *coop.State, m member.Member) string {
+// howGone says how somebody went, and what they left behind.
+func howGone(s *coop.State, m member.Member) string {
 	text := "left"
 	if m.Status == member.StatusExpelled {
 		text = "was expelled"
@@ -120,10 +120,10 @@ func doubts(s *coop.State, c member.Card) (all []string) {
 		case m.ID == s.People.Coop:
 			all = append(all, fmt.Sprintf("%q looks like the name of the co-op's own account", c.Name))
 		case m.Root == c.Root:
-			all = append(all, fmt.Sprintf("%s is %s, who %s: the account is theirs again, and they come as an associate", c.Name, m.Name, gone(s, m)))
+			all = append(all, fmt.Sprintf("%s is %s, who %s: the account is theirs again, and they come as an associate", c.Name, m.Name, howGone(s, m)))
 		case m.Gone():
 			all = append(all, fmt.Sprintf("%s of that name %s (%s): if this is them, their account comes back only with their 24 words, coop join CODE --old-words -",
-				m.Name, gone(s, m), m.ID.Short()))
+				m.Name, howGone(s, m), m.ID.Short()))
 		default:
 			all = append(all, fmt.Sprintf("there is %s already (%s): ask whether this is somebody else, and who", m.Name, tellApart(s, m)))
 		}
