@@ -409,7 +409,7 @@ func TestReadmit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, ana.problem(ana.write(proposal.KindOpen, body)), "nobody of the co-op")
+	refuse(t, ana.problem(ana.write(proposal.KindOpen, body)), "there is nobody to readmit")
 	others := []*desk{ben, cleo}
 	ana.decide(others, proposal.Effect{Kind: proposal.EffectExpel, Member: dora.id()})
 	equal(t, "Dora", ana.member(dora).Status, member.StatusExpelled)

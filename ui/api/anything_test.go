@@ -21,7 +21,7 @@ import (
 // every read of the interface answers, with JSON that any program can read.
 func TestAnythingCanBeRead(t *testing.T) {
 	reads := routes(t)
-	for _, seed := range []uint64{1, 2} {
+	for _, seed := range []uint64{2, 3} {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			ana := nodetest.Found(t, nodetest.NewStreet(), "Ana", "hour", "euro")
 			ids := ana.Anything(seed, 300)
@@ -56,6 +56,9 @@ func routes(t *testing.T) []string {
 		"/v1/listings?search=a", "/v1/ledger?who=Ana", "/v1/ledger?who=treasury", "/v1/log?after=7", "/v1/evidence?decision={id}", "/v1/ledger?who={id}",
 	}
 	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
