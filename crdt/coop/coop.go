@@ -53,6 +53,10 @@ type Coop struct {
 	lenient *Acts         // the same without removals; nil when there are none
 	layered int           // how many of pending are in layer
 	changed uint64        // counts what moved the fold
+	folded  uint64        // counts the acts that were applied to the layer
+
+	cardOf map[record.Key]record.Key // devices that came by a card of their own, to the root that signed it
+	cards  map[record.Key]int        // how many came so, by root
 
 	staleMinutes, staleLayer bool // something was added that they do not reflect
 
@@ -64,6 +68,7 @@ type Coop struct {
 func New(load Source) *Coop {
 	c := &Coop{
 		load: load, h: history.New(history.Rules{Introduces: introduces, Content: document.IsContent}), contents: newContents(),
+		cardOf: map[record.Key]record.Key{}, cards: map[record.Key]int{},
 		line: &line{}, reseats: map[record.ID][]*reseat{}, anchors: map[record.ID][]record.ID{}, holds: map[record.ID]record.ID{},
 	}
 	c.library = document.NewLibrary(c.h, c.body, schemas())
@@ -162,6 +167,7 @@ func (c *Coop) fold(ref history.Ref) {
 		l.minutes.Add(ref)
 	}
 	c.note(ref)
+	c.noteCard(c.adding)
 	c.foldContent(ref)
 	c.insert(ref)
 	c.staleMinutes, c.staleLayer = true, true
@@ -233,6 +239,10 @@ func (c *Coop) pendAnew() {
 	c.layered = -1
 }
 
+// Folded returns how many acts were applied to the provisional layer: what it has
+// cost. Tests hold by it what a peer can make a node do.
+func (c *Coop) Folded() uint64 { return c.folded }
+
 // foldPending brings the provisional layer up to date.
 func (c *Coop) foldPending() {
 	if c.layered < 0 {
@@ -240,6 +250,7 @@ func (c *Coop) foldPending() {
 	}
 	for i := c.layered; i < len(c.pending); i++ {
 		a := c.act(c.pending[i])
+		c.folded++
 		removed := c.layer.apply(a)
 		if c.lenient != nil {
 			c.lenient.apply(a)

@@ -72,6 +72,9 @@ func Restore(load Source, snapshot []byte, anchors []record.ID, graph func(admit
 	c = New(load)
 	err = graph(func(r *record.Record) error {
 		_, _, err := c.h.Admit(r)
+		if err == nil {
+			c.noteCard(r)
+		}
 		return err
 	})
 	if err != nil || c.h.Len() == 0 {

@@ -129,8 +129,7 @@ func (c *Coop) OpenProposals() []proposal.Proposal {
 // Introduced reports whether a device belongs to somebody of the co-op: the
 // minutes introduced it, or the acts not minuted yet do, leaving out removals.
 // Of the latter those that were added last may be left out where the rest
-// suffices, as if they came later: a stream of records is judged one by one, and
-// each could move the whole provisional layer.
+// suffices, as if they came later.
 func (c *Coop) Introduced(device record.Key) bool {
 	if c.h.Len() == 0 {
 		return false
@@ -141,6 +140,17 @@ func (c *Coop) Introduced(device record.Key) bool {
 	}
 	c.settle()
 	return c.introduced(device)
+}
+
+// catchUp lets the provisional layer catch up where that costs no more than what
+// came since. A stream of records is judged one by one, and each could move the
+// whole layer: so it is folded anew once for all that came together, when somebody
+// asks Changed. Until then what is judged is judged as if the last ones came later.
+func (c *Coop) catchUp() {
+	c.settleMinutes()
+	if c.layered >= 0 || c.changed == 0 {
+		c.settle()
+	}
 }
 
 func (c *Coop) introduced(device record.Key) bool {
@@ -201,6 +211,9 @@ func ClaimOf(r *record.Record) Claim {
 	return claim
 }
 
+// OfDevice is the claim of a record that is no card.
+func OfDevice(device record.Key) Claim { return Claim{Device: device} }
+
 // Card reports whether the record is the own card of a new device.
 func (cl Claim) Card() bool { return cl.card != nil }
 
@@ -209,28 +222,42 @@ func (cl Claim) Card() bool { return cl.card != nil }
 // and the person is in the co-op.
 func (c *Coop) Takeable(r *record.Record) bool { return c.Takes(ClaimOf(r)) }
 
-// Takes is Takeable for a record of which only the claim is at hand.
+// Takes is Takeable for a record of which only the claim is at hand. It may judge
+// by a fold that lacks what was added since Changed was asked: what it refuses then
+// is to be asked again after that.
 func (c *Coop) Takes(cl Claim) bool {
-	if cl.founding || c.Stands(cl.Device) {
+	if cl.founding {
 		return true
 	}
-	return cl.card != nil && c.h.Len() > 0 && c.mayAdd(cl.Device, cl.card.Member, cl.card.SignedBy)
+	if c.h.Len() == 0 {
+		return false
+	}
+	c.catchUp()
+	if c.introduced(cl.Device) && !c.minuted.removed(cl.Device) && !c.forked(cl.Device) {
+		return true
+	}
+	return cl.card != nil && c.mayAdd(cl.Device, cl.card.Member, cl.card.SignedBy)
 }
 
 // MayAdd reports whether a device may come to the co-op by a card of its own, as
 // it shows it at the door before the record that adds it: see mayAdd.
 func (c *Coop) MayAdd(card member.DeviceCard) bool {
+	c.settle()
 	return card.Coop == c.h.Coop() && c.mayAdd(card.Device, member.MemberID(card.Coop, card.Root), card.Root)
 }
 
 // mayAdd reports whether a device card signed by this root may be taken: no fork
 // of the device is held, the minutes removed neither it nor its person, who is
-// introduced, has this root there, and room for a device.
+// introduced, has this root there, and room for a device, and no more cards of the
+// root are held than a person may have devices. So many is a flood: what is beyond
+// is taken where a device that stands has it in its past, see Uncovered.
 func (c *Coop) mayAdd(device record.Key, person record.ID, root record.Key) bool {
 	if c.forked(device) || c.minuted.removed(device) {
 		return false
 	}
-	c.settle()
+	if c.cards[root] >= member.MaxDevices {
+		return false
+	}
 	states := []*Acts{c.minuted, c.layer, c.lenient}
 	for _, a := range states {
 		if a == nil {
@@ -257,9 +284,9 @@ func (c *Coop) Introductions(device record.Key) []history.Ref {
 	}
 }
 
-// Uncovered returns the tips of devices that do not stand which no record of
-// the device own, or of a standing device the minutes introduced, has in its
-// past.
+// Uncovered returns the tips of devices that do not stand, or came by one of so
+// many cards that others may not take it by itself, which no record of the device
+// own, or of a standing device the minutes introduced, has in its past.
 func (c *Coop) Uncovered(own record.Key) []history.Ref {
 	c.settle()
 	var covering, open []history.Ref
@@ -268,7 +295,7 @@ func (c *Coop) Uncovered(own record.Key) []history.Ref {
 		if device == own || c.StandsByMinutes(device) {
 			covering = append(covering, tip)
 		}
-		if !c.Stands(device) {
+		if !c.Stands(device) || c.crowded(device) {
 			open = append(open, tip)
 		}
 	}
@@ -283,6 +310,24 @@ func (c *Coop) Uncovered(own record.Key) []history.Ref {
 		}
 	}
 	return bare
+}
+
+// crowded reports whether a device came by a card of its own that is not in the
+// minutes yet, of a root of which this node holds as many as it takes.
+func (c *Coop) crowded(device record.Key) bool {
+	root, own := c.cardOf[device]
+	return own && c.cards[root] >= member.MaxDevices && !c.minuted.People.Devices.Has(device)
+}
+
+// noteCard counts the devices that came by a card of their own, by the root that
+// signed it.
+func (c *Coop) noteCard(r *record.Record) {
+	claim := ClaimOf(r)
+	if _, known := c.cardOf[r.Device]; known || claim.card == nil {
+		return
+	}
+	c.cardOf[r.Device] = claim.card.SignedBy
+	c.cards[claim.card.SignedBy]++
 }
 
 // Problems returns the problems of acts and contents, and why re-seatings do not

@@ -89,3 +89,109 @@ func TestVouchBombAtTheDoor(t *testing.T) {
 		t.Error("a vouch that nobody asked for does not close the door")
 	}
 }
+
+// stream answers a pull with records, and ends it.
+func (p *peer) stream(t *testing.T, rs []*record.Record) {
+	t.Helper()
+	for len(rs) > 0 && !p.closed {
+		n, size := 0, 0
+		for n < len(rs) && size < wire.RecordsLen-4096 {
+			size += len(rs[n].Encode())
+			n++
+		}
+		p.say(wire.Records{Records: rs[:n], Left: uint64(len(rs) - n)})
+		rs = rs[n:]
+	}
+	p.say(wire.End{})
+	if p.closed {
+		t.Fatalf("closed: %s", p.reason())
+	}
+}
+
+// cards returns the first records of many devices that come by a card of one
+// person's root, each for itself.
+func (w *world) cards(of *node, name string, n int, last *record.Record) (rs []*record.Record) {
+	for i := range n {
+		key := keyOf(fmt.Sprint(name, i))
+		card := must(member.SignDeviceCard(member.DeviceTerms{Coop: w.coop, Name: "n"}, of.root, key))
+		rs = append(rs, (&chain{w: w, key: key}).next(member.KindDeviceAdd, card.Encode(), last))
+	}
+	return rs
+}
+
+// TestCardsOfOne: an admitted person sends a thousand cards of their own, while the
+// minutes stand still. As many are taken as a person may have devices, and the fold
+// costs what came, once a message: not all that is pending for each.
+func TestCardsOfOne(t *testing.T) {
+	w := newWorld(t, "Ana", "Ben", "Cleo")
+	ana := w.nodes[0]
+	eve := w.join(ana, "Eve")
+	w.pass(time.Minute)
+	w.lines[0].close()
+	p := w.call(ana, "Eve", true).enter(eve.key)
+	rs := w.cards(eve, "card ", 1000, ana.disk[len(ana.disk)-1])
+	held, folded := len(ana.disk), ana.coop.Folded()
+	p.stream(t, rs)
+	if got := len(ana.disk) - held; got > member.MaxDevices {
+		t.Errorf("%d of %d cards were taken, more than %d", got, len(rs), member.MaxDevices)
+	}
+	if got := ana.coop.Folded() - folded; got > 16*member.MaxDevices {
+		t.Errorf("%d acts were folded for %d cards", got, len(rs))
+	}
+	if _, of := ana.coop.Troubles(); of > 2 {
+		t.Errorf("they leave %d troubles", of)
+	}
+}
+
+// TestCardsOfOneMeet: two nodes that took as many cards of one person as they may,
+// and not the same ones, come to hold the same.
+func TestCardsOfOneMeet(t *testing.T) {
+	w := newWorld(t, "Ana", "Ben")
+	ana, ben := w.nodes[0], w.nodes[1]
+	w.dial(ana, ben)
+	eve := w.join(ana, "Eve")
+	w.pass(5 * time.Minute)
+	wantSame(t, ana, ben)
+	for _, l := range w.lines {
+		l.close()
+	}
+	last := ana.disk[len(ana.disk)-1]
+	for _, n := range []*node{ana, ben} {
+		p := w.call(n, "Eve", true).enter(eve.key)
+		p.stream(t, w.cards(eve, "card for "+n.name, member.MaxDevices+5, last))
+		n.r.Disconnected(p.id)
+	}
+	w.dial(ana, ben)
+	w.pass(5 * time.Minute)
+	wantSame(t, ana, ben)
+}
+
+// TestRepeatsGiveNoTime: a peer that says what it has said before does not hold its
+// pull open, nor what it staged.
+func TestRepeatsGiveNoTime(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	p := w.call(ana, "Eve", true).enter(ana.key)
+	r := (&chain{w: w, key: keyOf("stranger"), prev: ana.disk[0]}).next("note", []byte("x"))
+	for range 10 {
+		p.say(records(r, ana.disk[0]))
+		w.pass(20 * time.Second)
+		p.listen()
+	}
+	if !p.closed {
+		t.Error("a repeated record held the pull open for 200 seconds")
+	}
+}
+
+// TestOneSession: a device has one session with a node, and so stages what one may.
+func TestOneSession(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	bo := w.join(ana, "Bo")
+	first := w.call(ana, "Bo's first", true).enter(bo.key)
+	second := w.call(ana, "Bo's second", true).enter(bo.key)
+	first.listen()
+	if !first.closed || second.closed {
+		t.Errorf("two sessions of one device: the first is closed %v, the second %v", first.closed, second.closed)
+	}
+}

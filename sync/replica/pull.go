@@ -145,9 +145,12 @@ func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error
 	if len(m.Records) == 0 {
 		return wire.ErrUnexpected
 	}
-	s.deadline, s.left = now.Add(answerMax), m.Left
+	s.left = m.Left
 	s.staging.came += len(m.Records)
 	for _, rec := range m.Records {
+		if !s.staging.again(rec.ID) {
+			s.deadline = now.Add(answerMax) // what came in this pull before gives no more time
+		}
 		if _, ok := r.coop.History().Find(rec.ID); ok {
 			continue
 		}
@@ -225,9 +228,15 @@ func (r *Replica) take(s *session, rec *record.Record) error {
 }
 
 // rejudge takes what became takeable since it was staged: someone was admitted,
-// and what they wrote was there.
+// and what they wrote was there. Each time may cost a fold of all that is not
+// minuted, so it is done once for a message, and a few times at the end of the
+// stream. What would need more comes with the next.
 func (r *Replica) rejudge(s *session, atEnd bool) error {
-	for s.staging.due(r.coop.Changed(), atEnd) {
+	times := 1
+	if atEnd {
+		times = rejudgeMost
+	}
+	for ; times > 0 && s.staging.due(r.coop.Changed, atEnd); times-- {
 		for _, device := range s.staging.devices {
 			if err := r.rejudgeDevice(s, s.staging.byDevice[device]); err != nil {
 				return err
@@ -241,7 +250,7 @@ func (r *Replica) rejudge(s *session, atEnd bool) error {
 // until it shows that it forked; or its own card.
 func (r *Replica) rejudgeDevice(s *session, d *stagedDevice) error {
 	for _, i := range d.all {
-		if st := &s.staging.all[i]; st.waits && (i == d.card && r.coop.Takes(d.claim) || r.coop.Stands(d.claim.Device)) {
+		if st := &s.staging.all[i]; st.waits && (i == d.card && r.coop.Takes(d.claim) || r.coop.Takes(coop.OfDevice(d.claim.Device))) {
 			if err := r.takeStaged(s, st.id); err != nil {
 				return err
 			}

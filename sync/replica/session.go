@@ -583,8 +583,14 @@ func introduces(rec *record.Record, device record.Key) bool {
 	return slices.ContainsFunc(member.Introduces(rec), func(in history.Introduction) bool { return in.Device == device })
 }
 
-// letIn says welcome.
+// letIn says welcome. A device has one session: the newest, for of an older one it
+// may not know that it is dead. So what it may stage is what one session may.
 func (r *Replica) letIn(s *session) {
+	for _, id := range r.sessionIDs() {
+		if old := r.sessions[id]; old != s && old.welcomed && old.stage != -1 && old.device == s.device {
+			r.bye(old, "this device is connected anew")
+		}
+	}
 	s.welcomed = true
 	r.send(s, wire.Welcome{})
 	if s.asks && r.coop.Stands(r.cfg.Device) {

@@ -59,12 +59,13 @@ type staging struct {
 	all      []staged
 	byID     map[record.ID]int
 	byDevice map[record.Key]*stagedDevice
-	devices  []record.Key // in the order in which they came
-	judged   uint64       // the fold by which all that is staged was judged last
-	came     int          // records that came since
-	lost     error        // why some could not be staged: the disk has no room
-	dropped  int          // those, and what needs them
-	full     bool         // the peer sent more than the limit
+	devices  []record.Key         // in the order in which they came
+	judged   uint64               // the fold by which all that is staged was judged last
+	came     int                  // records that came since
+	lost     error                // why some could not be staged: the disk has no room
+	dropped  int                  // those, and what needs them
+	full     bool                 // the peer sent more than the limit
+	seen     map[[8]byte]struct{} // how the ids begin of all that came, staged or not
 }
 
 // staged is one record: where it is, and whether it still waits.
@@ -83,7 +84,15 @@ type stagedDevice struct {
 }
 
 func newStaging(open func() (Area, error), limit int64, judged uint64) *staging {
-	return &staging{open: open, limit: limit, judged: judged, byID: map[record.ID]int{}, byDevice: map[record.Key]*stagedDevice{}}
+	return &staging{open: open, limit: limit, judged: judged, byID: map[record.ID]int{}, byDevice: map[record.Key]*stagedDevice{}, seen: map[[8]byte]struct{}{}}
+}
+
+// again reports whether a record came in this pull before, and remembers it.
+func (st *staging) again(id record.ID) bool {
+	begins := [8]byte(id[:8])
+	_, ok := st.seen[begins]
+	st.seen[begins] = struct{}{}
+	return ok
 }
 
 // count returns how many records wait, and how many were lost.
@@ -208,13 +217,20 @@ func (st *staging) past(ids ...record.ID) ([]int, error) {
 // due reports whether what is staged is to be judged anew: the fold moved. Where
 // many devices wait that costs something, so it is not done at every message, but
 // at the end in any case.
-func (st *staging) due(changed uint64, atEnd bool) bool {
-	if st.judged == changed || !atEnd && st.came < len(st.devices)/judgeShare {
+func (st *staging) due(changed func() uint64, atEnd bool) bool {
+	if len(st.byID) == 0 || !atEnd && st.came < len(st.devices)/judgeShare {
 		return false
 	}
-	st.judged, st.came = changed, 0
+	now := changed()
+	if st.judged == now {
+		return false
+	}
+	st.judged, st.came = now, 0
 	return true
 }
+
+// rejudgeMost is how often what is staged is judged anew at the end of a stream.
+const rejudgeMost = 8
 
 // judgeShare is how many staged devices may be judged anew for each record that
 // came.
