@@ -491,7 +491,7 @@ func TestStuck(t *testing.T) {
 	if v := ana.See(); v.Stuck != "" {
 		t.Errorf("who was just started says %q", v.Stuck)
 	}
-	ana.Sleep(time.Minute)
+	ana.Sleep(3 * time.Minute) // by then what Bo and Chi wrote before shows no more that they are there
 	v := ana.See()
 	_, typed, ok := strings.Cut(v.Stuck, ": Bo and Chi cannot. Try to reach them; if they are gone for good, 4 of 6 members sign others into their place: coop tellers replace tellers.txt ")
 	if !ok || v.Advice != "" {

@@ -106,19 +106,6 @@ func (n *Node) Pay(ctx context.Context, p Payment) (record.ID, error) {
 	})
 }
 
-// offline says why a payment should wait for the minutes. A node that reaches
-// enough tellers to confirm it at once is not offline.
-func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) error {
-	if n.reachable() {
-		return nil
-	}
-	provisional := s.Ledger.Provisional(s.Minuted.Ledger, me, unit)
-	if err := ledger.Offline(s.People, me, unit, amount, provisional); err != nil {
-		return &Refused{err.Error()}
-	}
-	return nil
-}
-
 // Request asks somebody for a payment.
 func (n *Node) Request(ctx context.Context, p Payment) (record.ID, error) {
 	return n.write(ctx, func(a author) (statement, error) {

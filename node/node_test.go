@@ -331,6 +331,15 @@ func TestFurtherDevice(t *testing.T) {
 		t.Error("a code let in two computers")
 	}
 
+	// And it has an end.
+	late := nodetest.Join(t, street, must[node.Invited](t)(ana.Invite(t.Context(), 1, time.Hour, true)).Code, "clock")
+	ana.Sleep(61 * time.Minute)
+	street.Meet(ana, late)
+	late.Await("a reason to wait", func(v node.View) bool { return len(v.Peers) == 1 && v.Peers[0].Waits != "" })
+	if d := ana.See().Me.Devices; len(d) != 2 { // what lets it in is written before it is asked to wait
+		t.Errorf("a code that had ended let a computer in: Ana has %d", len(d))
+	}
+
 	_, err := phone.RevokeDevice(t.Context(), node.Revocation{Device: "toaster"})
 	refuse(t, err, "not found", "toaster")
 	_, err = phone.RevokeDevice(t.Context(), node.Revocation{Device: "laptop"})

@@ -17,18 +17,6 @@ import (
 // enough of them have signed a re-seating.
 const reseatMagic = "coop/1 reseat\n"
 
-// reachable reports whether as many tellers can be reached from here as it takes
-// to put an act into the minutes.
-func (n *Node) reachable() bool {
-	here := 0
-	for _, t := range n.tellers(n.coop.State()) {
-		if t.Here || t.Connected {
-			here++
-		}
-	}
-	return here >= n.tellersNeeded()
-}
-
 // Reseat is a re-seating that members are signing.
 type Reseat struct {
 	File    []byte // to hand on

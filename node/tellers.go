@@ -13,7 +13,6 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
-	"coop/sync/replica"
 )
 
 const (
@@ -41,6 +40,7 @@ type Teller struct {
 	called    string // as in a sentence: "Bo", "Bo's desk" of one who has several, "your desk"
 	Here      bool   // it is this computer
 	Connected bool
+	Reached   bool      // it is this computer, connected, or there by what it wrote, see Node.reached
 	Wrote     time.Time // its latest record that is here, as its own clock said; zero: none is
 }
 
@@ -50,6 +50,7 @@ func (n *Node) tellers(s *coop.State) []Teller {
 		d, _ := s.People.Devices.Get(key)
 		own := n.cfg.Home.Device().Public()
 		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == own, Connected: n.connected(key), Wrote: n.wrote(key)}
+		t.Reached = t.Here || n.reached(key)
 		t.called = t.Name
 		me, _ := s.People.Devices.Get(own)
 		if m, _ := s.People.Members.Get(d.Member); d.Member == me.Member {
@@ -132,6 +133,10 @@ func (t Teller) text(seen bool, now time.Time) string {
 		return t.called + " has it"
 	case t.Connected:
 		return t.called + " is connected"
+	case t.Reached && seen:
+		return t.called + " has it and can be reached through others"
+	case t.Reached:
+		return t.called + " can be reached through others"
 	case t.Wrote.IsZero():
 		return t.called + " has written nothing yet"
 	}
@@ -233,7 +238,7 @@ func (n *Node) stuck(s *coop.State, me member.Member) string {
 	var away []string
 	var devices []record.Key
 	for _, t := range n.tellers(s) {
-		if !t.Here && !t.Connected {
+		if !t.Reached {
 			away, devices = append(away, t.called), append(devices, t.Device.Key)
 		}
 	}
@@ -304,11 +309,6 @@ func (n *Node) silent(s *coop.State, key record.Key) bool {
 // is connected and no teller, who would have written.
 func (n *Node) heard(s *coop.State, key record.Key) bool {
 	return !n.silent(s, key) || n.connected(key) && !slices.Contains(s.People.Tellers, key)
-}
-
-// connected reports whether a device is connected to this node.
-func (n *Node) connected(device record.Key) bool {
-	return slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Live && p.Device == device })
 }
 
 // deciding reports whether a proposal for other tellers is open.

@@ -32,6 +32,7 @@ type View struct {
 
 	Tellers       []Teller
 	TellersNeeded int    // how many of them must talk to each other
+	OutOfReach    string // which tellers lack where too few can be reached; "": enough can
 	Advice        string // what should be done about the tellers; "": nothing
 	Stuck         string // what to do if those should be lost who cannot be reached now; "": no need
 }
@@ -88,7 +89,7 @@ func (n *Node) view() View {
 		if v.Me = me; err != nil && v.Broken == nil && v.State.People.Devices.Has(v.Device) {
 			v.Broken = n.out(err)
 		}
-		v.Tellers, v.TellersNeeded = n.tellers(v.State), n.tellersNeeded()
+		v.Tellers, v.TellersNeeded, v.OutOfReach = n.tellers(v.State), n.tellersNeeded(), n.outOfReach(v.State)
 		if v.Me.ID != (record.ID{}) {
 			v.Advice, v.Stuck = n.advice(v.State, v.Me), n.stuck(v.State, v.Me)
 		}

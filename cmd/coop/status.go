@@ -60,6 +60,9 @@ func (t *terminal) showStatus(s api.Status) {
 	for _, b := range s.Balances {
 		t.fields("balance", fmt.Sprintf("%s %s, can pay %s", b.Balance, b.Unit, b.Available))
 	}
+	if s.OutOfReach != "" && len(s.Balances) > 0 {
+		t.fields("offline", s.OutOfReach+": the bylaws limit what you can pay until then")
+	}
 	heads := make([]string, len(s.Heads))
 	for i, h := range s.Heads {
 		heads[i] = h.Short()

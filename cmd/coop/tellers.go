@@ -32,6 +32,17 @@ thirds of the members put others in their place: coop tellers replace.`,
 	return c
 }
 
+// whereTeller says whether a teller is there now.
+func whereTeller(s api.Teller) string {
+	switch {
+	case s.Here || s.Connected:
+		return "here now"
+	case s.Reached:
+		return "reached through others"
+	}
+	return ""
+}
+
 func (t *terminal) tellers(out api.Tellers) {
 	var rows [][]string
 	for _, s := range out.Tellers {
@@ -39,7 +50,7 @@ func (t *terminal) tellers(out api.Tellers) {
 		if s.Wrote != nil {
 			wrote = t.when(*s.Wrote)
 		}
-		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, map[bool]string{true: "here now"}[s.Here || s.Connected]})
+		rows = append(rows, []string{line(s.Member), line(s.Device), wrote, whereTeller(s)})
 	}
 	t.table([]string{"NAME", "DEVICE", "LAST WROTE", ""}, rows)
 	needs := "nothing gets into the minutes without this computer"

@@ -138,13 +138,18 @@ func Offline(people *member.State, who record.ID, unit string, amount, provision
 	if err != nil {
 		return err
 	}
-	limit := people.OfflineLimit(unit)
-	sum, ok := add(amount, provisional)
-	if ok && sum <= limit {
+	if amount <= OfflineLeft(people, unit, provisional) {
 		return nil
 	}
+	limit := people.OfflineLimit(unit)
 	return fmt.Errorf("%s is more than %s may pay before the minutes confirm it: the bylaws allow %s, of which %s waits to be confirmed; pay less, or wait until the node meets the tellers",
 		show(amount, u), nameOf(people, who), show(limit, u), show(provisional, u))
+}
+
+// OfflineLeft is how much of a unit the bylaws let a member pay now beyond what the
+// minutes do not hold of theirs already (provisional), in minor units; never below 0.
+func OfflineLeft(people *member.State, unit string, provisional int64) int64 {
+	return max(0, people.OfflineLimit(unit)-provisional)
 }
 
 // CheckZero panics if the balances of a unit do not add up to zero or an

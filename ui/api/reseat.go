@@ -83,7 +83,7 @@ func (s *Server) tellers(r *http.Request) (any, error) {
 func (v shown) tellers() []Teller {
 	out := []Teller{}
 	for _, t := range v.Tellers {
-		at := Teller{Member: t.Name, Device: t.Device.Name, Here: t.Here, Connected: t.Connected}
+		at := Teller{Member: t.Name, Device: t.Device.Name, Here: t.Here, Connected: t.Connected, Reached: t.Reached}
 		if !t.Wrote.IsZero() {
 			at.Wrote = timeOrNone(t.Wrote.UnixMilli())
 		}

@@ -94,7 +94,7 @@ func (v shown) fillStatus(out *Status) {
 			out.Waiting += "; should they be gone for good: coop tellers"
 		}
 	}
-	out.Advice = v.Advice
+	out.Advice, out.OutOfReach = v.Advice, v.OutOfReach
 	for _, p := range s.Problems().All() {
 		d, _ := s.People.Devices.Get(p.Device)
 		out.Problems = append(out.Problems, Problem{p.Record, p.Kind, v.name(d.Member), p.Reason})
@@ -578,7 +578,7 @@ func (v shown) balances(who record.ID) []Balance {
 		out = append(out, Balance{
 			Who: v.name(who), ID: who, Standing: v.standing(who), Unit: u.Code, Balance: ledger.FormatAmount(a.Balance, u), Reserved: ledger.FormatAmount(a.Reserved, u),
 			Limit:     ledger.FormatAmount(v.State.Ledger.Limit(v.State.People, key), u),
-			Available: ledger.FormatAmount(v.State.Ledger.Available(v.State.People, key), u),
+			Available: ledger.FormatAmount(v.CanPay(key), u),
 			Awaited:   v.State.People.Awaited.Has(who),
 		})
 	}

@@ -58,11 +58,12 @@ type (
 		Waits       string      `json:"waits,omitempty"` // what a newcomer waits for
 		Records     int         `json:"records"`
 		Heads       []record.ID `json:"heads"`
-		Minuted     int         `json:"minuted"`           // records in the minutes
-		Provisional int         `json:"provisional"`       // acts that are not
-		Waiting     string      `json:"waiting,omitempty"` // what the first of them waits for
-		Tellers     []Teller    `json:"tellers"`           // by the minutes
-		Advice      string      `json:"advice,omitempty"`  // what should be done about them
+		Minuted     int         `json:"minuted"`                // records in the minutes
+		Provisional int         `json:"provisional"`            // acts that are not
+		Waiting     string      `json:"waiting,omitempty"`      // what the first of them waits for
+		Tellers     []Teller    `json:"tellers"`                // by the minutes
+		Advice      string      `json:"advice,omitempty"`       // what should be done about them
+		OutOfReach  string      `json:"out_of_reach,omitempty"` // which of them lack where too few can be reached
 		Reseatings  []Reseating `json:"reseatings"`
 		Digest      string      `json:"digest"`
 		Peers       []Peer      `json:"peers"`
@@ -111,7 +112,8 @@ type (
 		Device    string     `json:"device"`
 		Here      bool       `json:"here"` // this computer
 		Connected bool       `json:"connected"`
-		Wrote     *time.Time `json:"wrote"` // last, as its own clock said
+		Reached   bool       `json:"reached"` // here, connected, or there by what it wrote a short while ago
+		Wrote     *time.Time `json:"wrote"`   // last, as its own clock said
 	}
 
 	Peer struct {

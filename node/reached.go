@@ -1,0 +1,108 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"coop/crdt/coop"
+	"coop/crdt/history"
+	"coop/crdt/ledger"
+	"coop/crdt/record"
+	"coop/sync/replica"
+)
+
+// reachedFor is how long a record of this device shows that a teller can be
+// reached who has written on top of it: time for the next payment, and little to be
+// cut off in.
+const reachedFor = 2 * time.Minute
+
+// reachable reports whether enough tellers can be reached to bring an act into the
+// minutes.
+func (n *Node) reachable() bool {
+	here := 0
+	for _, t := range n.tellers(n.coop.State()) {
+		if t.Reached {
+			here++
+		}
+	}
+	return here >= n.tellersNeeded()
+}
+
+// reached reports whether the teller with this device is there: it is connected, or
+// it has written on top of what this device wrote a short while ago, through
+// whomever that went. When its record was written says nothing: only the clock of
+// this computer is asked, about this device's own records.
+func (n *Node) reached(device record.Key) bool {
+	if n.connected(device) {
+		return true
+	}
+	mine, wrote := n.wroteLately()
+	h := n.coop.History()
+	return wrote && slices.ContainsFunc(h.TipsOf(device), func(tip history.Ref) bool { return h.InPast(mine, tip) })
+}
+
+// wroteLately returns the first record that this device wrote a short while ago.
+func (n *Node) wroteLately() (first history.Ref, ok bool) {
+	h := n.coop.History()
+	tips := h.TipsOf(n.cfg.Home.Device().Public())
+	if len(tips) != 1 {
+		return first, false
+	}
+	now := n.cfg.Now()
+	age := func(back int) time.Duration { return now.Sub(time.UnixMilli(h.At(h.Back(tips[0], uint64(back))).Time)) }
+	older := sort.Search(int(h.At(tips[0]).Seq), func(back int) bool { return age(back) > reachedFor })
+	if older == 0 || age(older-1) < -reachedFor {
+		return first, false // nothing lately, or by another clock
+	}
+	return h.Back(tips[0], uint64(older-1)), true
+}
+
+// connected reports whether a device is connected to this node.
+func (n *Node) connected(device record.Key) bool {
+	return slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Live && p.Device == device })
+}
+
+// outOfReach says which tellers lack where too few can be reached; "" where enough
+// are.
+func (n *Node) outOfReach(s *coop.State) string {
+	if n.reachable() {
+		return ""
+	}
+	var away []string
+	for _, t := range n.tellers(s) {
+		if !t.Reached {
+			away = append(away, t.called)
+		}
+	}
+	verb := map[bool]string{true: "keeps", false: "keep"}[len(away) == 1]
+	return fmt.Sprintf("%s, who %s the minutes, cannot be reached from here", names(away), verb)
+}
+
+// offline says why a payment should wait for the minutes. A node that reaches
+// enough tellers to confirm it soon is not offline.
+func (n *Node) offline(s *coop.State, me record.ID, unit string, amount int64) error {
+	lack := n.outOfReach(s)
+	if lack == "" {
+		return nil
+	}
+	if err := ledger.Offline(s.People, me, unit, amount, provisional(s, me, unit)); err != nil {
+		return &Refused{fmt.Sprintf("%v (%s)", err, lack)}
+	}
+	return nil
+}
+
+// CanPay returns what the owner of an account can pay now, in minor units: of this
+// member no more than the offline limit leaves, while too few tellers can be reached.
+func (v View) CanPay(k ledger.AccountKey) int64 {
+	most := v.State.Ledger.Available(v.State.People, k)
+	if v.OutOfReach != "" && k.Owner == v.Me.ID {
+		most = min(most, ledger.OfflineLeft(v.State.People, k.Unit, provisional(v.State, k.Owner, k.Unit)))
+	}
+	return most
+}
+
+func provisional(s *coop.State, who record.ID, unit string) int64 {
+	return s.Ledger.Provisional(s.Minuted.Ledger, who, unit)
+}
