@@ -105,6 +105,9 @@ func (n *Node) opening(a author, p Proposal) (statement, error) {
 	if d.Rule == "" {
 		d.Rule = proposal.RuleFor(d.Effects)
 	}
+	if err := n.trustClock(); err != nil {
+		return statement{}, err
+	}
 	days, err := openDays(s.People, p.Days, d)
 	if err != nil {
 		return statement{}, err
@@ -207,6 +210,9 @@ func (n *Node) CloseProposal(ctx context.Context, typed string) (record.ID, erro
 		device := n.cfg.Home.Device().Public()
 		held := n.replica.HeldSince(p.ID, n.cfg.Now()).UnixMilli()
 		if p.MayClose(s.People, device, held, a.now) == nil {
+			if err := n.trustClock(); err != nil {
+				return statement{}, err
+			}
 			return act(proposal.KindClose, proposal.NameBody{Proposal: p.ID}), nil
 		}
 		return act(proposal.KindWithdraw, proposal.NameBody{Proposal: p.ID}), nil

@@ -211,6 +211,9 @@ func (n *Node) Invite(ctx context.Context, uses int, lasts time.Duration, device
 	}
 	var code member.Invite
 	build := func(a author) error {
+		if err := n.trustClock(); err != nil {
+			return err
+		}
 		code = n.newCode(ctx, a, lasts)
 		if made, ok := a.coop.People().Invites.Get(code.Key().Public()); ok {
 			code.Expires = made.Expires // it was said before
@@ -462,6 +465,9 @@ func (n *Node) grant(req member.DeviceRequest) {
 		return // nothing can be signed here: the code stays good
 	}
 	for _, inv := range n.cfg.Home.DeviceInvites() {
+		if n.trustClock() != nil {
+			return // whether it has ended cannot be said
+		}
 		if n.cfg.Now().UnixMilli() > inv.Expires {
 			continue
 		}

@@ -70,15 +70,19 @@ func (n *Node) plan(a author, file []byte, as ImportAs) (all []statement, out Im
 	for _, row := range out.Table.Rows {
 		l, ok := known.take(row.Draft)
 		if !ok {
-			st, err := create(row.Draft)
+			st, err := n.create(row.Draft)
 			if err != nil {
-				return nil, out, err
+				return nil, out, invalid("row %d: %v", row.Row, err)
 			}
 			all, out.New = append(all, st), append(out.New, row.Title)
 			continue
 		}
 		v, _ := a.coop.Library().Value(l.ID)
-		ops, err := listing.Edit(v, row.Onto(l.Draft()))
+		was, is := l.Draft(), row.Onto(l.Draft())
+		if err := n.mayEnd(is, was); err != nil {
+			return nil, out, invalid("row %d: %v", row.Row, err)
+		}
+		ops, err := listing.Edit(v, is)
 		switch {
 		case err != nil:
 			return nil, out, invalid("row %d: %v", row.Row, err)

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"coop/crdt/coop"
 	"coop/crdt/document"
@@ -16,7 +18,7 @@ func (n *Node) AddListing(ctx context.Context, d listing.Draft) (record.ID, erro
 		if d.Price, err = price(a.coop.State(), d.Price); err != nil {
 			return s, err
 		}
-		return create(d)
+		return n.create(d)
 	})
 }
 
@@ -24,7 +26,7 @@ func (n *Node) AddListing(ctx context.Context, d listing.Draft) (record.ID, erro
 func (n *Node) ImportListings(ctx context.Context, drafts []listing.Draft) ([]record.ID, error) {
 	return n.writeAll(ctx, func(author) (all []statement, err error) {
 		for _, d := range drafts {
-			s, err := create(d)
+			s, err := n.create(d)
 			if err != nil {
 				return nil, err
 			}
@@ -34,7 +36,10 @@ func (n *Node) ImportListings(ctx context.Context, drafts []listing.Draft) ([]re
 	})
 }
 
-func create(d listing.Draft) (statement, error) {
+func (n *Node) create(d listing.Draft) (statement, error) {
+	if err := n.mayEnd(d, listing.Draft{}); err != nil {
+		return statement{}, err
+	}
 	ops, err := d.Create()
 	if err != nil {
 		return statement{}, invalid("%v", err)
@@ -63,8 +68,25 @@ func (n *Node) EditListing(ctx context.Context, typed string, change func(listin
 				return nil, err
 			}
 		}
+		if err := n.mayEnd(d, was); err != nil {
+			return nil, err
+		}
 		return listing.Edit(v, d)
 	})
+}
+
+// mayEnd says why a listing cannot have the end that it is given.
+func (n *Node) mayEnd(is, was listing.Draft) error {
+	if is.Expires == 0 || is.Expires == was.Expires {
+		return nil
+	}
+	if err := n.trustClock(); err != nil {
+		return err
+	}
+	if now := n.cfg.Now().UnixMilli(); is.Expires < now-time.Minute.Milliseconds() {
+		return invalid("it would have ended on %s, and it is %s: nobody would see it", stamp(is.Expires), stamp(now))
+	}
+	return nil
 }
 
 // CloseListing closes a listing of this member.
@@ -94,6 +116,9 @@ func (a author) edit(doc record.ID, ops func(document.Value) ([]document.Op, err
 		return statement{}, &NotFound{"there is no document " + doc.Short()}
 	}
 	list, err := ops(v)
+	if refused := new(Refused); errors.As(err, &refused) {
+		return statement{}, err
+	}
 	if err != nil {
 		return statement{}, invalid("%v", err)
 	}

@@ -95,7 +95,13 @@ type Node struct {
 	told      []Event
 	door      door
 	followers map[chan struct{}]struct{}
-	onces     onces
+
+	clock       clock // of this computer, as far as is known
+	keptClock   clock // in the store
+	shownClock  Clock
+	parted      map[record.Key]time.Time // when a session with a device last ended
+	clockLooked int64                    // when it was last looked at, in unix milliseconds
+	onces       onces
 
 	closing sync.Once
 }
@@ -116,7 +122,7 @@ var ErrClosed = errors.New("the node is closed")
 func Open(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, inputs: make(chan input, inputsMost), quit: make(chan struct{}), stopped: make(chan struct{}),
-		cards: map[record.Key]Card{}, followers: map[chan struct{}]struct{}{},
+		cards: map[record.Key]Card{}, followers: map[chan struct{}]struct{}{}, parted: map[record.Key]time.Time{},
 	}
 	if err := n.restore(); err != nil {
 		return nil, err
@@ -139,6 +145,9 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.replica = replica.New(rc)
 	if err := n.checkMarker(); err != nil {
+		return nil, err
+	}
+	if err := n.readClock(); err != nil {
 		return nil, err
 	}
 	go n.loop()
@@ -240,6 +249,9 @@ func (n *Node) loop() {
 			return
 		}
 		n.looked()
+		if now := n.cfg.Now().UnixMilli(); abs(now-n.clockLooked) >= clockEvery.Milliseconds() {
+			n.lookAtClock()
+		}
 		n.commit()
 		wait := n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now())
 		if left, waits := n.looksFor(); waits {
@@ -475,6 +487,10 @@ func (n *Node) Expects(id replica.SessionID) (e wire.Expected) {
 func (n *Node) Message(id replica.SessionID, m wire.Message) {
 	replica.Check(m)
 	err := n.do(context.Background(), func() error {
+		switch m.(type) {
+		case wire.Welcome, wire.Pull, wire.Clock:
+			n.clockLooked = 0 // by now another clock may be known
+		}
 		n.replica.Message(n.cfg.Now(), id, m)
 		return nil
 	})
@@ -486,11 +502,6 @@ func (n *Node) Message(id replica.SessionID, m wire.Message) {
 // Garbage closes a session whose peer does not speak the protocol.
 func (n *Node) Garbage(id replica.SessionID, err error) {
 	_ = n.ask(context.Background(), func() { n.replica.Garbage(id, err) })
-}
-
-// Disconnected ends a session.
-func (n *Node) Disconnected(id replica.SessionID) {
-	_ = n.ask(context.Background(), func() { n.replica.Disconnected(id) })
 }
 
 // Next returns the next message for a session's peer. It waits until all it may

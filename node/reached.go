@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sort"
@@ -38,21 +39,39 @@ func (n *Node) reached(device record.Key) bool {
 	if n.connected(device) {
 		return true
 	}
-	mine, wrote := n.wroteLately()
+	if !slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Live }) {
+		return false // nobody is there through whom a way could go
+	}
+	mine, wrote := n.wroteLately(n.parted[device])
 	h := n.coop.History()
 	return wrote && slices.ContainsFunc(h.TipsOf(device), func(tip history.Ref) bool { return h.InPast(mine, tip) })
 }
 
-// wroteLately returns the first record that this device wrote a short while ago.
-func (n *Node) wroteLately() (first history.Ref, ok bool) {
+// Disconnected ends a session. What came before from its device shows no more that
+// it is there.
+func (n *Node) Disconnected(id replica.SessionID) {
+	_ = n.ask(context.Background(), func() {
+		for _, p := range n.replica.Peers() {
+			if p.Session == id && p.Live {
+				n.parted[p.Device] = n.cfg.Now()
+			}
+		}
+		n.replica.Disconnected(id)
+	})
+}
+
+// wroteLately returns the first record that this device wrote a short while ago, and
+// after another time.
+func (n *Node) wroteLately(after time.Time) (first history.Ref, ok bool) {
 	h := n.coop.History()
 	tips := h.TipsOf(n.cfg.Home.Device().Public())
 	if len(tips) != 1 {
 		return first, false
 	}
 	now := n.cfg.Now()
+	longest := min(reachedFor, now.Sub(after))
 	age := func(back int) time.Duration { return now.Sub(time.UnixMilli(h.At(h.Back(tips[0], uint64(back))).Time)) }
-	older := sort.Search(int(h.At(tips[0]).Seq), func(back int) bool { return age(back) > reachedFor })
+	older := sort.Search(int(h.At(tips[0]).Seq), func(back int) bool { return age(back) > longest })
 	if older == 0 || age(older-1) < -reachedFor {
 		return first, false // nothing lately, or by another clock
 	}

@@ -44,6 +44,17 @@ func TestReached(t *testing.T) {
 	}
 	refuse(t, pay("20"), "", "")
 	nodetest.AwaitSame(ana, bo, chi)
+	street.Meet(ana, chi)
+	chi.Await("Ana", func(v node.View) bool { return len(v.Peers) == 2 && v.Peers[1].Live })
+	street.Part(ana)
+	chi.Await("Ana is gone", func(v node.View) bool { return len(v.Peers) == 1 })
+	if v := chi.See(); v.OutOfReach == "" {
+		t.Error("Ana has just gone, and counts as reached by what she wrote before")
+	}
+	street.Meet(ana, bo)
+	refuse(t, pay("1"), "", "")
+	nodetest.AwaitSame(ana, bo, chi)
+	chi.Await("Ana is there, through Bo", func(v node.View) bool { return v.OutOfReach == "" })
 	chi.Sleep(3 * time.Minute)
 	if v := chi.See(); v.OutOfReach == "" || canPay(v) != 1000 {
 		t.Errorf("after a while it says %q, can pay %d", v.OutOfReach, canPay(v))

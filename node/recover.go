@@ -26,6 +26,9 @@ func (n *Node) RecoveryCode(ctx context.Context, typed string) (out Invited, err
 		if who.Gone() {
 			return &Refused{fmt.Sprintf("%s is no longer in the co-op: to come back, they need an invite", who.Name)}
 		}
+		if err := n.trustClock(); err != nil {
+			return err
+		}
 		code := n.newCode(ctx, a, 0)
 		code.Member = who.ID
 		out = Invited{Code: code.String(), Uses: 1, Expires: time.UnixMilli(code.Expires)}

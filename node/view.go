@@ -26,6 +26,7 @@ type View struct {
 	Events []Event
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
+	Clock  Clock // what should be said about this computer's clock
 
 	Waits   string // what a newcomer waits for, as it was last told
 	ShutOut string // who closed the door on this node, and why; "": nobody since it was let in
@@ -73,7 +74,8 @@ func (n *Node) view() View {
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
 		Events: slices.Clone(n.told), Broken: n.writable(), Waits: n.door.Waits, ShutOut: n.door.ShutOut,
 	}
-	if n.network != nil {
+	n.lookAtClock()
+	if v.Clock = n.shownClock; n.network != nil {
 		v.Addrs = n.network.Addrs()
 	}
 	switch {

@@ -114,7 +114,7 @@ func (t *terminal) audited(a api.Audited) {
 	fmt.Fprintf(t.out, "%s\n", line(a.Name))
 	t.fields("co-op", a.Coop.String(),
 		"records", fmt.Sprintf("%d, each signed by who it says; %d of them are in the minutes, so they are final", a.Records, a.Minuted),
-		"latest", t.when(a.Latest)+", by the clock of who signed the latest record in this file",
+		"latest", t.when(a.Latest)+", when those who keep the minutes last wrote: by the clock in the middle of theirs",
 		"ends with", a.Leader.String()+" of "+a.LeaderBy+", the last record of a teller that is in the minutes. What was left out after it cannot be seen here",
 		"minutes kept by", keptBy(a.Keepers, a.MayLie))
 	if len(a.Forked) > 0 {

@@ -87,7 +87,7 @@ Join one:   coop join - --as Bo`,
 		memberCmd(t), deviceCmd(t), wordsCmd(t),
 		listingCmd(t), commentCmd(t), payCmd(t), requestCmd(t), acceptCmd(t), declineCmd(t), cancelCmd(t), ledgerCmd(t),
 		proposalCmd(t), voteCmd(t), tellersCmd(t),
-		statusCmd(t), logCmd(t), troubleCmd(t), peersCmd(t), syncCmd(t), exportCmd(t), verifyCmd(t), downCmd(t), demoCmd(t), manCmd(root), exitCodesCmd(),
+		statusCmd(t), clockCmd(t), logCmd(t), troubleCmd(t), peersCmd(t), syncCmd(t), exportCmd(t), verifyCmd(t), downCmd(t), demoCmd(t), manCmd(root), exitCodesCmd(),
 	)
 	root.SetHelpCommand(helpCmd(root))
 	root.InitDefaultHelpCmd()

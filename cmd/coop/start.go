@@ -411,6 +411,9 @@ func (t *terminal) ready(s *served, dir string) error {
 		if err == nil && v.Broken != nil {
 			t.note("! %v", v.Broken)
 		}
+		if err == nil && v.Clock.Text != "" {
+			t.note("! %s", line(v.Clock.Text))
+		}
 		fmt.Fprintf(t.out, "ready %s\n", dir)
 	})
 }

@@ -24,6 +24,9 @@ func statusCmd(t *terminal) *cobra.Command {
 }
 
 func (t *terminal) showStatus(s api.Status) {
+	if s.Clock != nil {
+		fmt.Fprintf(t.out, "! %s\n", line(s.Clock.Text))
+	}
 	if s.Broken != "" {
 		fmt.Fprintf(t.out, "! %s\n", line(s.Broken))
 		t.fields("next", s.Hint)
@@ -132,6 +135,22 @@ func syncWord(s api.Status) string {
 		return fmt.Sprintf("up to date with %s", count(live, "peer"))
 	}
 	return fmt.Sprintf("syncing with %d of %d peers", live-equal, live)
+}
+
+func clockCmd(t *terminal) *cobra.Command {
+	c := &cobra.Command{Use: "clock", Short: "This computer's clock, where others' say otherwise", GroupID: "node"}
+	c.AddCommand(&cobra.Command{
+		Use: "ok", Short: "Say that this computer's clock is right", Args: args(cobra.NoArgs),
+		Long: "Says that this computer's clock is right although most others' differ by an hour or\nmore, or it showed a later time before, or nothing for long. Until then, or until the\nclocks agree, the node closes no proposal and gives nothing an end: `coop status`.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Made
+			if err := t.post(c.Context(), "/v1/clock/ok", struct{}{}, &out); err != nil {
+				return err
+			}
+			return t.answer(map[string]any{"v": api.Version}, func() { t.note("✓ this computer goes by its clock: %s", t.when(t.now())) })
+		},
+	})
+	return c
 }
 
 func peersCmd(t *terminal) *cobra.Command {

@@ -170,6 +170,9 @@ func (e *end) write() {
 		case b := <-e.gossip:
 			e.other.hear(b)
 		case <-e.closing:
+			for len(e.gossip) > 0 { // it was published before the door closed
+				e.other.hear(<-e.gossip)
+			}
 			for m, ok := e.door.node.Next(e.id); ok; m, ok = e.door.node.Next(e.id) {
 				if _, err := codec.WriteFrame(e.pipe, m); err != nil {
 					return

@@ -314,11 +314,12 @@ func (r *Replica) Tick(now time.Time) {
 		}
 	}
 	r.endPauses(now)
+	r.tellTime(now)
 	if at := r.duty.hintAt; !at.IsZero() && !now.Before(at) {
 		r.duty.hintAt = time.Time{}
 		r.hint()
 	}
-	if !now.Before(r.duty.nextPull) {
+	if due(r.duty.nextPull, now, pullEvery) {
 		r.duty.nextPull = now.Add(pullEvery)
 		r.pullFromSomebody()
 	}
@@ -354,7 +355,7 @@ func (r *Replica) Peers() []Peer {
 		s := r.sessions[id]
 		peers = append(peers, Peer{
 			Session: id, Transport: s.transport, Device: s.device, Live: s.stage == stageLive, Heard: s.heard,
-			Agent: s.agent, Equal: s.digest == r.coop.History().Digest(), Left: s.left, Waits: s.waits,
+			Ahead: s.ahead, Timed: s.timed, Agent: s.agent, Equal: s.digest == r.coop.History().Digest(), Left: s.left, Waits: s.waits,
 		})
 	}
 	return peers
@@ -371,6 +372,8 @@ type Peer struct {
 	Equal     bool      // by what it last said, it holds the same records
 	Left      uint64    // records it is still sending us
 	Waits     string    // why it makes us wait
+	Timed     bool      // it said what its clock says
+	Ahead     int64     // by how many milliseconds its clock is ahead of this node's
 }
 
 // Welcome reports whether a session's peer was let in: only then is its gossip

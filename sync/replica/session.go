@@ -44,6 +44,9 @@ type session struct {
 	deadline  time.Time // zero: nothing is waited for
 	heard     time.Time
 
+	ahead int64 // of this node's clock the peer's was, in milliseconds, when it last said its time
+	timed bool  // it has said it
+
 	device   record.Key
 	agent    string
 	code     [8]byte // how the key begins that a newcomer's card is about
@@ -83,7 +86,7 @@ func (r *Replica) Connected(now time.Time, id SessionID, transport []byte, diale
 		binary.LittleEndian.PutUint64(s.nonce[i:], r.cfg.Random.Uint64())
 	}
 	r.sessions[id] = s
-	r.send(s, wire.Hello{Version: wire.Version, Nonce: s.nonce})
+	r.send(s, wire.Hello{Version: wire.Version, Nonce: s.nonce, Time: clock(now)})
 }
 
 // Disconnected ends a session whose stream is gone.
@@ -187,6 +190,7 @@ func (r *Replica) Message(now time.Time, id SessionID, m wire.Message) {
 		r.turnAway(s, wire.ErrUnexpected)
 		return
 	}
+	s.compare(now, m)
 	if err := r.handle(now, s, m); err != nil {
 		r.turnAway(s, err)
 	}
@@ -227,7 +231,7 @@ func (s *session) expectsInside() wire.Expected {
 		e |= wire.Expect(wire.Vouch{})
 	}
 	if s.welcomed {
-		e |= wire.Expect(wire.Hint{})
+		e |= wire.Expect(wire.Hint{}, wire.Clock{})
 	}
 	if s.welcomed && !s.answer && s.asked == nil {
 		e |= wire.Expect(wire.Pull{})
@@ -313,6 +317,8 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 		return r.handleRecords(now, s, m)
 	case wire.End:
 		return r.handleEnd(s, m)
+	case wire.Clock:
+		return nil
 	case wire.Hint:
 		s.digest = m.Digest
 		if m.Digest != r.coop.History().Digest() {

@@ -7,7 +7,7 @@
 // zstd); the number; and the packed array. So who reads knows from six bytes what
 // comes, and whether it wants to hear that now, before it holds or unpacks any.
 //
-//	1 hello    version, nonce                 first, from both sides
+//	1 hello    version, nonce, time           first, from both sides
 //	2 proof    mac                            knowledge of the network secret, bound to both nonces and both ends
 //	3 show     device, sig, code, agent       who I am: a device, and of a newcomer how its code begins
 //	4 welcome                                 go on: you may pull
@@ -22,6 +22,7 @@
 //	13 bundle  coop, assumes                  begins a file, see package bundle; it is never said on a stream
 //	14 ask     mac                            I do not know your device: how did it come to the co-op?
 //	15 vouch   card, vouch                    by this card, or by these records
+//	16 clock   time                           what my clock says now, now and then
 package wire
 
 import (
@@ -59,7 +60,7 @@ const (
 // counted: what the limits of its fields come to, rounded up.
 var longest = [...]int{
 	1: 64, 2: 64, 3: 256, 4: 2, 5: 512, 6: 8 << 10,
-	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen, 14: 64, 15: VouchLen + 4<<10,
+	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen, 14: 64, 15: VouchLen + 4<<10, 16: 64,
 }
 
 // idsLen is the room for the most ids that a message names.
@@ -92,6 +93,7 @@ type (
 		_       struct{} `cbor:",toarray"`
 		Version uint64
 		Nonce   [32]byte
+		Time    int64 // unix milliseconds by the sender's clock, 0 to record.MaxTime
 	}
 	Proof struct {
 		_   struct{} `cbor:",toarray"`
@@ -160,6 +162,12 @@ type (
 	}
 )
 
+// Clock repeats the time of Hello.
+type Clock struct {
+	_    struct{} `cbor:",toarray"`
+	Time int64
+}
+
 type encodedRecords struct {
 	_       struct{} `cbor:",toarray"`
 	Records [][]byte
@@ -187,6 +195,7 @@ func (Hint) number() byte    { return 12 }
 func (Bundle) number() byte  { return 13 }
 func (Ask) number() byte     { return 14 }
 func (Vouch) number() byte   { return 15 }
+func (Clock) number() byte   { return 16 }
 
 var errTooMuch = errors.New("more than the protocol allows, or the same twice")
 
@@ -221,7 +230,7 @@ func Decode(b []byte) (Message, error) {
 	}
 	switch b[0] {
 	case 1:
-		return decode[Hello](b, nil)
+		return decode(b, func(m Hello) bool { return isTime(m.Time) })
 	case 2:
 		return decode[Proof](b, nil)
 	case 3:
@@ -250,6 +259,8 @@ func Decode(b []byte) (Message, error) {
 		return decode[Ask](b, nil)
 	case 15:
 		return decodeVouch(b)
+	case 16:
+		return decode(b, func(m Clock) bool { return isTime(m.Time) })
 	}
 	panic("wire: a message without a decoder")
 }
@@ -264,6 +275,8 @@ func fitting(number byte, n int) error {
 	}
 	return nil
 }
+
+func isTime(ms int64) bool { return 0 <= ms && ms <= record.MaxTime }
 
 func decode[M Message](b []byte, fits func(M) bool) (Message, error) {
 	var m M

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ type Audited struct {
 	Records    int         `json:"records"`
 	Minuted    int         `json:"minuted"`    // how many of them are in the minutes
 	Leader     record.ID   `json:"leader"`     // the last leader of the minutes
-	Latest     time.Time   `json:"latest"`     // of the records, each by its author's clock
+	Latest     time.Time   `json:"latest"`     // when those who keep the minutes last wrote, by the clock in the middle of theirs
 	Keepers    []string    `json:"keepers"`    // the tellers as of the end of the minutes, whose word it is that nothing else was minuted
 	MayLie     int         `json:"may_lie"`    // how many of them may have lied, and all of this still be so
 	LeaderBy   string      `json:"leader_by"`  // who wrote the last leader
@@ -71,7 +73,7 @@ func Audit(file []byte) (Audited, error) {
 		return Audited{}, err
 	}
 	s := c.State()
-	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(c.History()), Forked: []string{}}
+	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(s, c.History()), Forked: []string{}}
 	s.Acts, s.Pending = *s.Minuted, nil
 	v := shown{View: node.View{State: s}, labels: node.NewLabels(s)}
 	out.Reseatings = v.reseatings()
@@ -110,13 +112,23 @@ func (v shown) keeper(key record.Key) string {
 	return v.name(d.Member)
 }
 
-// latest is when the latest of all records was signed, by its author's clock.
-func latest(h *history.History) time.Time {
-	var ms int64
-	for ref := range history.Ref(h.Len()) {
-		ms = max(ms, h.At(ref).Time)
+// latest is when those who keep the minutes wrote their last records, each by their
+// own clock: that of whom is in the middle, of two the earlier. So one wrong clock
+// says nothing.
+func latest(s *coop.State, h *history.History) time.Time {
+	var last []int64
+	for _, key := range s.Minuted.People.Tellers {
+		tips := h.TipsOf(key)
+		if len(tips) == 0 {
+			continue // nothing of theirs is here
+		}
+		later := func(a, b history.Ref) int { return cmp.Compare(h.At(a).Time, h.At(b).Time) }
+		last = append(last, h.At(slices.MaxFunc(tips, later)).Time)
 	}
-	return time.UnixMilli(ms).UTC()
+	if slices.Sort(last); len(last) == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(last[(len(last)-1)/2]).UTC()
 }
 
 func (v shown) audited(c *coop.Coop, p proposal.Proposal) *Proposal {

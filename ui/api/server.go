@@ -65,6 +65,7 @@ func New(n *node.Node, down func()) http.Handler {
 	}))
 	m.Handle("GET /v1/devices", get(s.devices))
 	m.Handle("POST /v1/devices/trust", post(s.trust))
+	m.Handle("POST /v1/clock/ok", post(s.clockOK))
 	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
 		return n.RevokeDevice(ctx, node.Revocation{Device: r.PathValue("name"), SeatTo: in.SeatTo, Words: in.Words, Here: in.Here})
 	}))
@@ -436,6 +437,10 @@ func (s *Server) forgetWords(r *http.Request, _ struct{}) (any, error) {
 
 func (s *Server) trust(r *http.Request, _ struct{}) (any, error) {
 	return Made{V: Version}, s.node.TrustHome(r.Context())
+}
+
+func (s *Server) clockOK(r *http.Request, _ struct{}) (any, error) {
+	return Made{V: Version}, s.node.ClockOK(r.Context())
 }
 
 func (s *Server) invite(r *http.Request, in InviteIn) (any, error) {

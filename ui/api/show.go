@@ -57,6 +57,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 		e := asError(v.Broken)
 		out.Broken, out.Hint = e.Message, e.Hint
 	}
+	if v.Clock != (node.Clock{}) {
+		out.Clock = &Clock{v.Clock.Text, v.Clock.Blocked}
+	}
 	if v.State != nil && v.Joined {
 		sh.fillStatus(&out)
 		if _, out.Trouble, err = s.node.Troubles(r.Context()); err != nil {

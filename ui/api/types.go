@@ -80,6 +80,12 @@ type (
 		Broken      string      `json:"broken,omitempty"`   // why nothing can be written now
 		Hint        string      `json:"hint,omitempty"`     // what to do about that
 		ShutOut     string      `json:"shut_out,omitempty"` // who closed the door on this node, and why
+		Clock       *Clock      `json:"clock,omitempty"`    // what should be said about this computer's clock
+	}
+
+	Clock struct {
+		Text    string `json:"text"`
+		Blocked bool   `json:"blocked"` // it closes no proposal and gives nothing an end
 	}
 
 	// Imported answers an import of a file, or what one would do.
