@@ -42,7 +42,7 @@ func TestStoreLost(t *testing.T) {
 	street, ana, others := willow(t, true, "Bo", "Chi")
 	bo, chi := others[0], others[1]
 	id := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "Tellers", Effects: []string{"tellers:Ana,Bo"}}))
-	for _, h := range []*nodetest.House{ana, bo, chi} {
+	for _, h := range []*nodetest.House{ana, bo} { // two of three pass it: a third vote could come too late
 		h.Await("the proposal", func(v node.View) bool { return v.State.Proposals.Proposals.Has(id) })
 		must[record.ID](t)(h.Vote(t.Context(), id.String(), "yes", ""))
 	}

@@ -31,7 +31,8 @@ func TestMinutedMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := shown{bo.See(), t.Context(), bo.Node, nil}
+	v := bo.See()
+	before := shown{v, t.Context(), bo.Node, node.NewLabels(v.State)}
 	if m := before.made(id); m.Minuted || m.Waits == "" {
 		t.Fatalf("what waits is shown as %+v", m)
 	}
