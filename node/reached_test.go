@@ -76,3 +76,25 @@ func TestOfflineRequest(t *testing.T) {
 	refuse(t, err, "refused", "before the minutes confirm it")
 	must[record.ID](t)(bo.Accept(t.Context(), little, ""))
 }
+
+// TestOfflineReverse: what is given back keeps to the offline limit as any payment
+// does, whole or in part.
+func TestOfflineReverse(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo")
+	bo := others[0]
+	paid := must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Bo", Amount: "12"})).String()
+	nodetest.AwaitSame(ana, bo)
+	must[record.ID](t)(bo.Accept(t.Context(), paid, ""))
+	nodetest.AwaitSame(ana, bo)
+	street.Part(bo)
+	back := func(amount string) error {
+		_, err := bo.Reverse(t.Context(), paid, amount, "")
+		return err
+	}
+	refuse(t, back(""), "refused", "before the minutes confirm it")
+	refuse(t, back("10.01"), "refused", "before the minutes confirm it")
+	refuse(t, back("6"), "", "")
+	refuse(t, back("4.01"), "refused", "of which 6.00 hour waits")
+	refuse(t, back("4"), "", "")
+	refuse(t, back(""), "refused", "before the minutes confirm it")
+}
