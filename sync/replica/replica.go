@@ -35,6 +35,7 @@
 package replica
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -193,9 +194,20 @@ func (r *Replica) Found(founding *record.Record) error {
 	return err
 }
 
-// Write signs and admits a record of this node's own device. It is durable once
-// what the next Take returns is stored; only then may it be acknowledged.
+// Write signs and admits a record of this node's own device, with all it holds in its
+// past: where there are more heads than a record can name, acks come before it. It is
+// durable once what the next Take returns is stored; only then may it be acknowledged.
 func (r *Replica) Write(now time.Time, kind string, body []byte) (*record.Record, error) {
+	for len(r.otherHeads()) > record.MaxParents && !r.addsItself() {
+		if _, err := r.sign(now, coop.KindAck, nil); err != nil {
+			return nil, err
+		}
+	}
+	return r.sign(now, kind, body)
+}
+
+// sign signs and admits the next record of this node's own device.
+func (r *Replica) sign(now time.Time, kind string, body []byte) (*record.Record, error) {
 	h, err := r.header(now, kind)
 	if err != nil {
 		return nil, err
@@ -236,20 +248,34 @@ func (r *Replica) header(now time.Time, kind string) (record.Header, error) {
 		at := h.At(prev)
 		head.Seq, head.Prev, head.Depth = at.Seq+1, at.ID, at.Depth
 	}
-	heads := h.Heads()
-	if len(heads) > record.MaxParents+1 {
-		slices.SortStableFunc(heads, func(a, b history.Ref) int { return int(h.At(b).Depth) - int(h.At(a).Depth) })
-	}
-	for _, p := range heads {
-		if p == prev || len(head.Parents) == record.MaxParents {
-			continue
-		}
+	for _, p := range r.parents(prev) {
 		head.Parents = append(head.Parents, h.ID(p))
 		head.Depth = max(head.Depth, h.At(p).Depth)
 	}
 	head.Parents = record.SortIDs(head.Parents)
 	head.Depth++
 	return head, nil
+}
+
+// parents returns the heads that the next record names beside prev, the deepest ones
+// if it cannot name all. A first record names what introduces its device in any case.
+func (r *Replica) parents(prev history.Ref) []history.Ref {
+	h, heads := r.coop.History(), r.otherHeads()
+	if len(heads) <= record.MaxParents {
+		return heads
+	}
+	slices.SortStableFunc(heads, func(a, b history.Ref) int { return cmp.Compare(h.At(b).Depth, h.At(a).Depth) })
+	if by, ok := h.IntroducedBy(r.cfg.Device); ok && prev == history.None {
+		i := slices.IndexFunc(heads, func(p history.Ref) bool { return h.InPast(by, p) })
+		heads[0], heads[i] = heads[i], heads[0]
+	}
+	return heads[:record.MaxParents]
+}
+
+// otherHeads returns the heads that are not of this device.
+func (r *Replica) otherHeads() []history.Ref {
+	h := r.coop.History()
+	return slices.DeleteFunc(h.Heads(), func(p history.Ref) bool { return h.At(p).Device == r.cfg.Device })
 }
 
 // admit adds a record this node takes. The fold may read it back at once, so it
