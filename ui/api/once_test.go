@@ -77,7 +77,8 @@ func TestOnce(t *testing.T) {
 	if err := say("word0", "/v1/requests", `{"who":"treasury","amount":"1"}`, new(api.Made)); codeOf(t, err) != api.CodeRefused {
 		t.Errorf("what was refused: got %v", err)
 	}
-	if s.make(t, "/v1/payments", wishes[0].in) == s.make(t, "/v1/payments", wishes[0].in) {
+	one, other := s.make(t, "/v1/payments", wishes[0].in), s.make(t, "/v1/payments", wishes[0].in)
+	if one == other {
 		t.Error("two payments that nobody tied to each other were taken for one")
 	}
 }
