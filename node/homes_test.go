@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"coop/crdt/coop"
 	"coop/crdt/record"
 	"coop/node"
 	"coop/node/nodetest"
@@ -73,7 +75,9 @@ func TestStoreLost(t *testing.T) {
 		}
 		nodetest.AwaitSame(ana, bo, chi)
 	}
-	if found, _, err := chi.Troubles(t.Context()); err != nil || len(found) > 0 {
+	found, _, err := chi.Troubles(t.Context())
+	forks := slices.ContainsFunc(found, func(f node.Trouble) bool { return f.Kind == coop.TroubleFork })
+	if err != nil || forks { // a vote may come late
 		t.Errorf("troubles: %v, %v", found, err)
 	}
 }
@@ -207,8 +211,8 @@ func TestTwoHomes(t *testing.T) {
 	ana.Close()
 	ana.At(original)
 	ana.Reopen()
-	if err := pears(t, ana); err == nil {
-		t.Error("the original signs after the copy has")
+	if err := pears(t, ana); err == nil || !strings.Contains(err.Error(), "was copied") { // no peer can clear that
+		t.Errorf("after the copy has signed the original signs, or says %v", err)
 	}
 }
 

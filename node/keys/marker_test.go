@@ -127,6 +127,7 @@ func TestRolledBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	h = open(t, dir)
+	wantVerdict(t, h, 7, keys.MarkerBehind)
 	wantVerdict(t, h, 8, keys.MarkerUnasked)
 	h.Mark(8, id(8))
 	wantVerdict(t, h, 8, keys.MarkerOK)
