@@ -38,7 +38,11 @@ type Server struct {
 func New(n *node.Node, down func()) http.Handler {
 	s := &Server{n, down}
 	m := http.NewServeMux()
-	m.HandleFunc("GET "+alivePath, func(http.ResponseWriter, *http.Request) {}) // the node is not asked: its process runs
+	m.HandleFunc("GET "+alivePath, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, struct { // the node is not asked: its process runs
+			V int `json:"v"`
+		}{Version}, nil)
+	})
 	m.Handle("GET /v1/status", get(s.status))
 	m.Handle("GET /v1/peers", get(s.peers))
 	m.Handle("GET /v1/trouble", get(s.troubles))
