@@ -45,9 +45,10 @@ func listingImportCmd(t *terminal) *cobra.Command {
 read, none, and says which rows and columns to mend. - reads standard input.
 
 One of the first rows names the columns, as shops and suppliers do in several
-languages: a title, a price, and maybe code, unit, category, supplier, case_kg,
-origin, note, quantity, kind, text, tags, place, expires, status, list. Others are
-named with --map, as in --map price=VK2. A price that names no unit of money is in
+languages: a title, a price, and maybe code, unit, per (how many of the unit the
+price is for), variant, category, supplier, case_kg, origin, note, quantity, kind,
+text, tags, place, expires, status, list, currency. Others are named with --map, as in
+--map price=VK2. A price that names no unit of money is in
 --unit.
 
 How the file marks decimals is found out once, for all of it, and said. Where its

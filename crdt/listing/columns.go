@@ -15,36 +15,38 @@ var columnNames = [][]string{
 		"nom", "nom du produit", "désignation", "libellé", "libellé produit", "produit", "intitulé", "titre",
 		"nombre", "nombre del producto", "producto", "artículo", "denominación", "título",
 		"nome", "nome prodotto", "prodotto", "articolo", "denominazione", "titolo", "produto",
-		"naam", "productnaam", "benaming", "artikelomschrijving"},
+		"naam", "productnaam", "benaming", "artikelomschrijving", "materialkurztext"},
+	{"variant", "variation name", "option1 value"}, {"variant 2", "option2 value"}, {"variant 3", "option3 value"},
 	{"kind"},
 	{"text"},
-	{"category", "product category", "category name", "product type", "type", "kategorie", "warengruppe", "artikelgruppe", "produktgruppe", "rubrik",
-		"catégorie", "rayon", "famille", "categoría", "familia", "categoria", "reparto", "famiglia", "categorie", "groep", "productgroep", "article category"},
+	{"category", "categories", "product category", "category name", "product type", "type", "kategorie", "warengruppe", "artikelgruppe", "produktgruppe", "rubrik",
+		"catégorie", "rayon", "famille", "categoría", "familia", "categoria", "reparto", "famiglia", "categorie", "groep", "productgroep", "categorienaam", "article category"},
 	{"tags", "schlagworte", "stichworte", "schlagwörter", "étiquettes", "mots clés", "etiquetas", "etichette", "labels"},
 	{"price", "unit price", "net price", "price net", "list price", "regular price", "retail price", "variant price", "sale price", "selling price",
-		"preis", "einzelpreis", "stückpreis", "vk", "vk preis", "verkaufspreis", "bruttopreis", "nettopreis", "preis netto", "preis brutto", "netto preis", "e preis",
+		"preis", "einzelpreis", "stückpreis", "vk", "vk preis", "verkaufspreis", "verkaufspreis brutto", "verkaufspreis netto", "bruttopreis", "nettopreis", "preis netto", "preis brutto", "netto preis", "e preis",
 		"prix", "prix unitaire", "prix unitaire ht", "prix unitaire ttc", "prix ttc", "prix ht", "prix de vente", "pu", "pu ht", "pu ttc",
 		"precio", "precio unitario", "pvp", "precio de venta", "prezzo", "prezzo unitario", "prezzo di vendita", "preço",
-		"prijs", "stukprijs", "verkoopprijs", "eenheidsprijs", "amount", "betrag", "montant", "importe", "importo", "bedrag"},
-	{"quantity", "stock", "on hand", "in stock", "unit quantity", "pack size", "case size", "menge", "bestand", "lagerbestand", "gebinde", "gebindegröße", "ve",
+		"prijs", "prijs ex btw", "stukprijs", "verkoopprijs", "eenheidsprijs", "amount", "betrag", "montant", "importe", "importo", "bedrag"},
+	{"quantity", "qty", "stock", "on hand", "in stock", "unit quantity", "pack size", "case size", "menge", "anzahl", "bestand", "lagerbestand", "gebinde", "gebindegröße", "ve",
 		"quantité", "stocks", "conditionnement", "colisage", "cantidad", "existencias", "quantità", "giacenza", "confezione", "hoeveelheid", "voorraad", "variant inventory qty"},
 	{"place", "ort", "lieu", "lugar", "luogo", "plaats"},
 	{"expires"},
-	{"status", "verfügbarkeit", "availability"},
+	{"status", "verfügbarkeit", "verf", "availability", "avail"},
 	{"code", "sku", "variant sku", "article number", "article no", "item number", "item no", "order number", "product code", "plu", "no", "nr", "number",
-		"artikelnummer", "artikel nr", "art nr", "artnr", "art no", "bestellnummer", "bestell nr", "produktnummer",
-		"référence", "réf", "ref", "reference", "code article", "código", "referencia", "cód", "codice", "codice articolo", "cod", "artikelcode", "artikelnr", "ean", "gtin", "barcode", "handle", "id"},
+		"artikelnummer", "materialnummer", "artikel nr", "art nr", "artnr", "art no", "bestellnummer", "bestell nr", "produktnummer",
+		"référence", "réf", "ref", "reference", "code article", "código", "referencia", "cód", "codice", "codice articolo", "cod", "artikelcode", "artikelnr", "art nummer", "ean", "gtin", "barcode", "handle", "id"},
 	{"list"},
-	{"unit", "units", "uom", "unit of measure", "variant unit name", "display as", "einheit", "mengeneinheit", "verkaufseinheit", "me",
+	{"unit", "units", "uom", "unit of measure", "variant unit name", "display as", "einheit", "mengeneinheit", "basismengeneinheit", "verkaufseinheit", "me", "bme",
 		"unité", "unité de vente", "unidad", "unidad de medida", "unità", "unità di misura", "um", "u m", "eenheid", "verkoopeenheid", "unidade"},
-	{"supplier", "producer", "manufacturer", "vendor", "brand", "lieferant", "hersteller", "erzeuger", "produzent", "marke",
+	{"per", "price per", "price unit", "preis pro", "preiseinheit"},
+	{"supplier", "producer", "manufacturer", "vendor", "brand", "brands", "lieferant", "hersteller", "erzeuger", "produzent", "marke",
 		"fournisseur", "producteur", "marque", "proveedor", "productor", "marca", "fornitore", "produttore", "leverancier", "producent", "merk"},
 	{"case kg"},
 	{"origin", "country", "country of origin", "herkunft", "herkunftsland", "ursprung", "ursprungsland", "origine", "pays", "pays d'origine", "provenance",
 		"origen", "país", "país de origen", "paese", "provenienza", "paese di origine", "herkomst", "land", "land van herkomst"},
 	{"note", "notes", "comment", "description", "short description", "body (html)", "bemerkung", "anmerkung", "hinweis", "notiz", "beschreibung", "zusatz", "kommentar",
-		"remarque", "remarques", "commentaire", "observations", "descripción", "observaciones", "nota", "notas", "descrizione", "osservazioni", "opmerking", "omschrijving", "toelichting", "descrição"},
-	{"currency", "währung", "devise", "moneda", "valuta", "divisa", "munt", "moeda"},
+		"remarque", "remarques", "commentaire", "observations", "descripción", "observaciones", "nota", "notas", "descrizione", "osservazioni", "opmerking", "notitie", "omschrijving", "toelichting", "descrição"},
+	{"currency", "currency code", "währung", "waehrung", "währg", "devise", "moneda", "valuta", "divisa", "munt", "moeda"},
 }
 
 // fieldOf is the field that a column of a name is about.
@@ -165,7 +167,7 @@ func find(header []string, row int, names map[string]string) columns {
 		_, named := names[field]
 		switch {
 		case twice && other.at == i:
-		case twice && !named && slices.Contains(several, field):
+		case twice && !named && (slices.Contains(several, field) || onSale(col, other)):
 			if rank(col.name) < rank(other.name) {
 				c.of[field], col = col, other
 			}
@@ -184,6 +186,13 @@ func find(header []string, row int, names map[string]string) columns {
 	}
 	c.weak()
 	return c
+}
+
+// onSale reports whether one of two prices only counts for a time. Its dates stand
+// elsewhere, so the other is read.
+func onSale(a, b column) bool {
+	names := []string{plainName(a.name), plainName(b.name)}
+	return slices.Contains(names, "regular price") && slices.Contains(names, "sale price")
 }
 
 func isNamed(of map[string]column, at int) bool {

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"coop/crdt/amount"
 )
@@ -80,6 +82,10 @@ type cells map[string]string
 // How the file marks decimals is found out once, from all its amounts: one that
 // can be read in two ways is read as the others are, and is an error where those
 // do not tell.
+//
+// Shops sell one thing in several sizes or colours: the title of such a row has its
+// variant too, and what the row leaves out is as in the row above. A row that says
+// nothing in any known column is passed over.
 func ReadTable(r io.Reader, o TableOptions) (t Table) {
 	fail := func(err error) Table {
 		t.Bad = []RowError{{Reason: err.Error()}}
@@ -179,6 +185,49 @@ type line struct {
 	cells cells
 }
 
+// empty reports whether no known column says anything: shops write rows of a further
+// picture, or of a sum.
+func (l line) empty() bool {
+	for _, cell := range l.cells {
+		if strings.TrimSpace(cell) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// variants are the fields that tell apart what is sold under one title.
+var variants = []string{"variant", "variant_2", "variant_3"}
+
+// goOn takes from the row above what a row leaves out that only says what else there
+// is of the same thing: another size or colour.
+func (l line) goOn(above line) {
+	other := slices.ContainsFunc(variants, func(v string) bool { return clean(l.cells[v]) != "" })
+	if !other || clean(l.cells["title"]) != "" {
+		return
+	}
+	for field, cell := range above.cells {
+		if clean(l.cells[field]) == "" && !slices.Contains(variants, field) && !slices.Contains(ownOfVariant, field) {
+			l.cells[field] = cell
+		}
+	}
+}
+
+// ownOfVariant are the fields that a row of a variant says for itself.
+var ownOfVariant = []string{"price", "quantity", "code"}
+
+// titleOf is the title with the variant, but for the word that shops write where
+// there is only one.
+func titleOf(r cells) string {
+	title := r["title"]
+	for _, v := range variants {
+		if cell := clean(r[v]); clean(title) != "" && cell != "" && !slices.Contains([]string{"default title", "regular"}, strings.ToLower(cell)) {
+			title += ", " + cell
+		}
+	}
+	return title
+}
+
 // fill reads the rows below the header.
 func (t *Table) fill(s *sheet, cols columns, width int, o TableOptions) {
 	var lines []line
@@ -205,6 +254,12 @@ func (t *Table) fill(s *sheet, cols columns, width int, o TableOptions) {
 		l := line{s.row, cells{}}
 		for field, c := range cols.of {
 			l.cells[field] = unguard(row[c.at])
+		}
+		if l.empty() {
+			continue
+		}
+		if len(lines) > 0 {
+			l.goOn(lines[len(lines)-1])
 		}
 		lines = append(lines, l)
 	}
@@ -280,13 +335,15 @@ func (o TableOptions) draft(r cells, cols columns) (d Draft, bad Invalid) {
 		}
 	}
 	d = Draft{
-		Kind: Kind(r["kind"]), Title: r["title"], Category: r["category"], Tags: strings.Split(r["tags"], ","), Quantity: r["quantity"],
+		Kind: Kind(r["kind"]), Title: titleOf(r), Category: r["category"], Tags: strings.Split(r["tags"], ","), Quantity: r["quantity"],
 		Place: r["place"], Status: statusOf(r["status"]), Code: r["code"], List: o.listOf(r, cols),
 	}
 	if !cols.has("kind") {
 		d.Kind = Offer
 	}
-	price, err := o.priceOf(r, cols)
+	per, err := o.perOf(r)
+	note("per", err)
+	price, err := o.priceOf(r, cols, per)
 	d.Price = price.String()
 	if err == nil && price.Kind == PriceNone && !cols.has("kind") {
 		err = errors.New("it is empty: write an amount such as 4.50, or gift")
@@ -350,8 +407,9 @@ func (o TableOptions) listOf(r cells, cols columns) string {
 const PriceList = "price list"
 
 // priceOf reads the price of a row: its unit may stand in the cell, in a column of
-// its own, or in the header.
-func (o TableOptions) priceOf(r cells, cols columns) (Price, error) {
+// its own, or in the header. What it buys may stand in the cell, elsewhere in the row
+// (per), or in the header.
+func (o TableOptions) priceOf(r cells, cols columns, per string) (Price, error) {
 	c := cols.of["price"]
 	for _, money := range []string{c.money, clean(r["currency"])} {
 		if money == "" {
@@ -365,19 +423,39 @@ func (o TableOptions) priceOf(r cells, cols columns) (Price, error) {
 	}
 	price, err := o.Reader.Price(r["price"])
 	if price.Per == "" && (price.Kind == PriceAmount || price.Kind == PriceRange) {
-		if price.Per = strings.TrimLeft(clean(r["unit"]), "/ "); price.Per == "" {
+		if price.Per = per; price.Per == "" {
 			price.Per = c.per
 		}
 	}
 	return price, err
 }
 
+// perOf is what the price of a row buys: its unit, or as many of it as a column says
+// that the price is for.
+func (o TableOptions) perOf(r cells) (string, error) {
+	unit, per := strings.TrimLeft(clean(r["unit"]), "/ "), clean(r["per"])
+	if per == "" || strings.ContainsFunc(per, unicode.IsLetter) {
+		return cmp.Or(per, unit), nil
+	}
+	number, _, err := amount.Read(per, o.Marks)
+	unclear := (*amount.Unclear)(nil)
+	switch {
+	case errors.As(err, &unclear):
+		return "", err
+	case err != nil || strings.Trim(number, "0.") == "":
+		return "", fmt.Errorf("%q does not say how much the price is for: write for example 100, or nothing", per)
+	case number == "1":
+		return unit, nil
+	}
+	return clean(amount.Plain(number) + " " + unit), nil
+}
+
 // statusOf reads whether something is to be had.
 func statusOf(cell string) Status {
 	switch strings.ToLower(clean(cell)) {
-	case "x", "no", "nein", "non", "0", "false", "out of stock", "nicht lieferbar", "ausgelistet":
+	case "x", "no", "nein", "non", "0", "false", "out of stock", "nicht lieferbar", "ausgelistet", "draft", "archived":
 		return Closed
-	case "yes", "ja", "oui", "1", "true", "in stock", "lieferbar":
+	case "yes", "ja", "oui", "1", "true", "in stock", "lieferbar", "active":
 		return Open
 	}
 	return Status(cell)
