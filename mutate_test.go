@@ -2,6 +2,7 @@ package coop_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -125,7 +126,7 @@ func TestMutationsMatch(t *testing.T) {
 }
 
 // TestMutationsPage: the page in docs lists the rules of the table, no more and no
-// fewer.
+// fewer, and says which of them no run has seen red yet.
 func TestMutationsPage(t *testing.T) {
 	doc, err := os.ReadFile(mutationsDoc)
 	if err != nil {
@@ -133,11 +134,6 @@ func TestMutationsPage(t *testing.T) {
 	}
 	all := mutations(t)
 	days, whole := readPage(string(doc))
-	for _, m := range all {
-		if days[m.row()] == "" {
-			t.Errorf("%s was not seen red yet: run `make mutate RULES=%q`", m.rule, m.rule)
-		}
-	}
 	if string(doc) != mutationsPage(all, days, whole) {
 		t.Errorf("%s is not what %s makes: run `make mutate`", mutationsDoc, mutationsFile)
 	}
@@ -161,23 +157,29 @@ func (m mutation) hasTest(t *testing.T) bool {
 // mutationsPage is the page about rules, each of which was found out when it was
 // broken, with the day on which that was seen last.
 func mutationsPage(all []mutation, days map[string]string, whole string) string {
+	seen := 0
+	for _, m := range all {
+		if days[m.row()] != "" {
+			seen++
+		}
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Every rule broken once
 
 `+"`make mutate`"+` breaks each rule below once, in a copy of the source, and runs the test beside it, which must go
-red. All %d rules here did, on the day beside them: a rule is written down here by the run that has seen it, and a run
+red. Of %d rules %d did, on the day beside them: a day is written down here by the run that has seen it, and a run
 need not be of all (`+"`make mutate RULES='double spend'`"+`). A run that was cut goes on where it was: what was seen red on
 the same source is not run again. What is broken how stands in %s.
 
 %s
-`, len(all), "`"+mutationsFile+"`", whole)
+`, len(all), seen, "`"+mutationsFile+"`", whole)
 	section := ""
 	for _, m := range all {
 		if m.section != section {
 			section = m.section
 			fmt.Fprintf(&b, "\n## %s\n\n| Rule, broken | In | Noticed by | Seen |\n|---|---|---|---|\n", section)
 		}
-		fmt.Fprintf(&b, "%s %s |\n", m.row(), days[m.row()])
+		fmt.Fprintf(&b, "%s %s |\n", m.row(), cmp.Or(days[m.row()], "not yet"))
 	}
 	return b.String()
 }
@@ -214,8 +216,7 @@ func writePage(t *testing.T, all, ran []mutation, began time.Time) {
 	if len(ran) == len(all) {
 		whole = fmt.Sprintf("The last run of all was on %s: %d rules in %s on %d cores.", today, len(all), time.Since(began).Round(time.Second), runtime.NumCPU())
 	}
-	seen := slices.DeleteFunc(slices.Clone(all), func(m mutation) bool { return days[m.row()] == "" })
-	if err := os.WriteFile(mutationsDoc, []byte(mutationsPage(seen, days, whole)), 0o644); err != nil {
+	if err := os.WriteFile(mutationsDoc, []byte(mutationsPage(all, days, whole)), 0o644); err != nil {
 		t.Error(err)
 	}
 }
@@ -303,12 +304,13 @@ func TestMutations(t *testing.T) {
 			})
 		}
 	})
-	if *mutatePage && *mutateTest == "" && !t.Failed() {
-		writePage(t, all, ran, began)
+	if *mutatePage && *mutateTest == "" {
+		writePage(t, all, slices.DeleteFunc(ran, func(m mutation) bool { return !m.wasSeen() }), began)
 	}
 }
 
-// unseen returns those rules that were not seen red on the source as it is.
+// unseen returns those rules that were not seen red on the source as it is, and
+// fills in for all of them where that is noted.
 func unseen(t *testing.T, rules []mutation) (todo []mutation) {
 	t.Helper()
 	var pkgs []string
@@ -317,14 +319,19 @@ func unseen(t *testing.T, rules []mutation) (todo []mutation) {
 	}
 	slices.Sort(pkgs)
 	of := sources(t, slices.Compact(pkgs))
-	for _, m := range rules {
+	for i, m := range rules {
 		h := sha256.Sum256(fmt.Appendf(nil, "%+v %x", m, of[m.pkg]))
-		m.seen = filepath.Join(mutationsSeen, hex.EncodeToString(h[:16]))
-		if _, err := os.Stat(m.seen); err != nil || *mutateTest != "" {
-			todo = append(todo, m)
+		rules[i].seen = filepath.Join(mutationsSeen, hex.EncodeToString(h[:16]))
+		if !rules[i].wasSeen() || *mutateTest != "" {
+			todo = append(todo, rules[i])
 		}
 	}
 	return todo
+}
+
+func (m mutation) wasSeen() bool {
+	_, err := os.Stat(m.seen)
+	return err == nil
 }
 
 // note makes a file, and so says that a rule was seen red.
