@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -162,9 +163,9 @@ func (p *peer) rawGossip(n, others int) (took []float64) {
 		group = append(group, b)
 	}
 	deaf := func(b *raw) bool { return len(b.got) == 0 } // gossip has not heard of it
-	for i := 0; slices.ContainsFunc(group[1:], deaf); i++ {
-		a.net.Publish([]*record.Record{rs[0], rs[1+i%(len(rs)-1)]})
-		time.Sleep(10 * time.Millisecond)
+	for some := slices.Clone(rs); slices.ContainsFunc(group[1:], deaf); time.Sleep(10 * time.Millisecond) {
+		rand.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+		a.net.Publish(some[:min(len(some), 6)]) // gossip says the same thing once
 	}
 	time.Sleep(100 * time.Millisecond) // the last of it is on its way
 	for _, b := range group[1:] {
