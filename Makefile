@@ -25,7 +25,7 @@ demo: build ## three people found a co-op on three computers, here, in under a m
 	./bin/coop demo
 
 test: ## all tests of the project
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 check: lint small race test ## all that CI runs; the test runner's summary comes last
 
@@ -35,7 +35,7 @@ lint:
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 
 race: ## the packages with goroutines, under the race detector
-	$(GO) test -race -short ./crdt/table ./node/... ./sync/p2p ./ui/...
+	$(GO) test -race -short -timeout 20m ./crdt/table ./node/... ./sync/p2p ./ui/...
 
 small: ## every other target that is named anywhere, in small, each with an end
 	timeout 120 $(MAKE) run
