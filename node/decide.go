@@ -38,7 +38,8 @@ rest:NAME                  sets a silent member resting
 recover:NAME,CARD          new keys for somebody who lost theirs (CARD: see coop member waiting)
 credit-limit:NAME,AMOUNT UNIT
 budget:NAME,AMOUNT UNIT,FOR[,PARTS,DAYS]
-                           the treasury may pay NAME, all as needed or in PARTS every DAYS
+                           the treasury may pay NAME, all as needed or in PARTS every DAYS,
+                           no more than one part at once; FOR may have commas
 bylaw:CLAUSE=VALUE         changes a clause, such as quorum=40 or credit-limit/hour=80
 tellers:NAME,NAME          who keeps the minutes, NAME or NAME/DEVICE`
 

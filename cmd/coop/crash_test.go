@@ -534,7 +534,7 @@ func (h harm) clock() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	for _, at := range []int{2026, 1970, 2400, 1999, 2026} {
+	for i, at := range []int{2026, 1970, 2400, 1999, 2026} {
 		now = time.Date(at, 1, 1, 0, 0, 0, 0, time.UTC)
 		clock := now
 		n, err := node.Open(node.Config{Home: home, Store: s, Transport: []byte("none"), Now: func() time.Time { return clock }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -545,7 +545,10 @@ func (h harm) clock() {
 		if err != nil {
 			h.t.Errorf("a listing in %d: %v", at, err)
 		}
-		if _, err := n.OpenProposal(h.t.Context(), node.Proposal{Title: fmt.Sprint("In ", at), Text: "Shall we?"}); err != nil {
+		// What has an end is not written by a clock that cannot be right.
+		doubted := at < 2026 || i == 4
+		_, err = n.OpenProposal(h.t.Context(), node.Proposal{Title: fmt.Sprint("In ", at), Text: "Shall we?"})
+		if refused := err != nil && strings.Contains(err.Error(), "this computer's clock says"); err != nil && !refused || refused != doubted {
 			h.t.Errorf("a proposal in %d: %v", at, err)
 		}
 		if _, err := n.Comment(h.t.Context(), id.String(), "Yes"); err != nil {
@@ -558,7 +561,7 @@ func (h harm) clock() {
 		for _, p := range v.State.Problems().All() {
 			h.t.Errorf("in %d %s has no effect: %s", at, p.Kind, p.Reason)
 		}
-		if len(v.Events) > 0 || v.State.Order != v.State.Records {
+		if len(v.Events) > 0 != doubted || v.State.Order != v.State.Records {
 			h.t.Errorf("in %d: events %v, %d of %d records in the minutes", at, v.Events, v.State.Order, v.State.Records)
 		}
 		n.Close()

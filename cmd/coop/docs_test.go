@@ -97,6 +97,9 @@ func (s *stage) play(who string, b block) {
 		if strings.HasPrefix(l, "bin/coop join ") {
 			l = stay(l)
 		}
+		if strings.HasPrefix(l, "bin/coop join - ") { // which asks for the code
+			l = "echo " + s.code + " | " + l
+		}
 		lines = append(lines, l)
 	}
 	last := len(lines) - 1
@@ -225,19 +228,23 @@ func TestEffectsTable(t *testing.T) {
 	s := newStage(t)
 	s.run("Ana", `bin/coop found --name "Willow Street" --as Ana --unit hour --quiet`)
 	s.play("Ana", block{lines: []string{"$ bin/coop up"}})
-	code := strings.TrimSpace(s.run("Ana", "bin/coop invite --uses 2"))
-	for _, name := range []string{"Bo", "Chi"} {
+	code := strings.TrimSpace(s.run("Ana", "bin/coop invite --uses 3"))
+	for _, name := range []string{"Bo", "Chi", "Dee"} {
 		s.run(name, stay("bin/coop join "+code+" --as "+name+" --wait 30s"))
 	}
 	fill := strings.NewReplacer("NAME,NAME", "Bo,Chi", "NAME", "Bo", "OFFICE", "treasurer", "CARD", "zzzzzzzz",
 		"AMOUNT UNIT", "12.50 hour", "FOR", "roof", "[,PARTS,DAYS]", ",3,30", "CLAUSE=VALUE", "quorum=40")
 	// Where the form is fine but the co-op is not such that it could take place.
-	want := map[string]int{"recover:NAME,CARD": 3, "readmit:NAME": 5}
+	want := map[string]int{"recover:NAME,CARD": 3, "readmit:NAME": 5, "office:NAME,-OFFICE": 5}
 	for _, form := range forms(documented) {
-		if strings.HasPrefix(form, "tellers:") {
+		if form == "office:NAME,OFFICE" { // from here on they are members
 			s.run("Ana", `bin/coop vote "$(bin/coop member propose Bo Chi)" yes`)
 		}
-		c := s.command("Ana", "bin/coop", "proposal", "open", "--title", "X", "--effect", fill.Replace(form))
+		typed := fill.Replace(form)
+		if form == "expel:NAME" {
+			typed = "expel:Dee" // a member only by three others
+		}
+		c := s.command("Ana", "bin/coop", "proposal", "open", "--title", "X", "--effect", typed)
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError
 		status := 0
@@ -245,7 +252,7 @@ func TestEffectsTable(t *testing.T) {
 			status = exit.ExitCode()
 		}
 		if status != want[form] {
-			t.Errorf("--effect %q: exit status %d, want %d: %s", fill.Replace(form), status, want[form], out)
+			t.Errorf("--effect %q: exit status %d, want %d: %s", typed, status, want[form], out)
 		}
 	}
 }

@@ -28,7 +28,7 @@ import (
 // ever had a code. It does not move the cursor.
 func TestSaidInOneLine(t *testing.T) {
 	note, failed := coop.Said("closed: go\r\x1b[2Kaway\u009b1A")
-	if want := "closed: go [2Kaway 1A\n"; note != "  "+want || failed != "✗ "+want {
+	if want := "closed: go [2Kaway1A\n"; note != "  "+want || failed != "✗ "+want {
 		t.Errorf("a note says %q, an error %q", note, failed)
 	}
 	if _, failed = coop.Said("two\nlines"); failed != "✗ two\nlines\n" {
