@@ -128,12 +128,16 @@ func (h harm) up(home string) *exec.Cmd {
 
 func (h harm) client(home string) *api.Client { return api.Dial(keys.Socket(h.home(home))) }
 
+// harmMax bounds every wait here: a peer that was away is called again after a minute at
+// the latest.
+const harmMax = 90 * time.Second
+
 // until waits for something that nodes do by themselves.
 func (h harm) until(what string, done func() bool) {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(harmMax); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			h.t.Fatalf("not within 20 seconds: %s", what)
+			h.t.Fatalf("not within %s: %s", harmMax, what)
 		}
 	}
 }
