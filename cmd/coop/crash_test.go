@@ -613,10 +613,12 @@ func (h harm) copiedTwice() {
 	h.coop("a", "down")
 	h.copyHome("a", "c")
 	h.up("a")
+	h.coop("a", "sync", h.status("b").Addrs[0]) // it may not have learnt where b is before it went down
 	h.coop("a", "listing", "add", "--offer", "--title", "Eggs")
 	h.equal("a", "b")
 	h.coop("a", "down")
 	h.up("c")
+	h.coop("c", "sync", h.status("b").Addrs[0])
 	h.equal("c", "b")
 	h.until("the copy notices the other", func() bool {
 		_, errs, status := h.try("c", "listing", "add", "--offer", "--title", "Milk")
