@@ -67,13 +67,13 @@ func (l *lan) sniff() (read func() []byte) {
 	}
 }
 
-// ends is who sent an IPv4 packet over TCP or UDP, and to whom.
+// ends is who sent a packet over TCP or UDP, and to whom.
 type ends struct{ from, to netip.AddrPort }
 
 // packets counts the packets of a capture by their ends.
 func packets(t *testing.T, capture []byte) map[ends]int {
 	t.Helper()
-	const file, packet, ethernet, ip = 24, 16, 14, 20
+	const file, packet = 24, 16
 	if len(capture) < file || binary.LittleEndian.Uint32(capture) != 0xa1b2c3d4 {
 		t.Fatalf("a capture of %d bytes cannot be read", len(capture))
 	}
@@ -83,16 +83,40 @@ func packets(t *testing.T, capture []byte) map[ends]int {
 		if len(b) < packet+n {
 			break
 		}
-		if p := b[packet : packet+n]; n >= ethernet+ip+4 && p[12] == 8 && p[13] == 0 && (p[23] == 6 || p[23] == 17) {
-			ports := p[ethernet+int(p[14]&15)*4:]
-			count[ends{
-				netip.AddrPortFrom(netip.AddrFrom4([4]byte(p[26:30])), binary.BigEndian.Uint16(ports)),
-				netip.AddrPortFrom(netip.AddrFrom4([4]byte(p[30:34])), binary.BigEndian.Uint16(ports[2:])),
-			}]++
+		if e, ok := endsOf(b[packet : packet+n]); ok {
+			count[e]++
 		}
 		b = b[packet+n:]
 	}
 	return count
+}
+
+// endsOf reads the ends of an Ethernet frame: IPv4, or IPv6 without further
+// headers, with TCP or UDP in it. Two nodes of one network may use either.
+func endsOf(frame []byte) (ends, bool) {
+	const ethernet, v4, v6, ports, tcp, udp = 14, 20, 40, 4, 6, 17
+	if len(frame) < ethernet+v4+ports {
+		return ends{}, false
+	}
+	var next byte
+	var from, to netip.Addr
+	var at int
+	switch ip := frame[ethernet:]; binary.BigEndian.Uint16(frame[ethernet-2:]) {
+	case 0x0800:
+		next, from, to, at = ip[9], netip.AddrFrom4([4]byte(ip[12:16])), netip.AddrFrom4([4]byte(ip[16:20])), int(ip[0]&15)*4
+	case 0x86dd:
+		if len(ip) < v6 {
+			return ends{}, false
+		}
+		next, from, to, at = ip[6], netip.AddrFrom16([16]byte(ip[8:24])), netip.AddrFrom16([16]byte(ip[24:40])), v6
+	}
+	if p := ethernet + at; (next == tcp || next == udp) && len(frame) >= p+ports {
+		return ends{
+			netip.AddrPortFrom(from, binary.BigEndian.Uint16(frame[p:])),
+			netip.AddrPortFrom(to, binary.BigEndian.Uint16(frame[p+2:])),
+		}, true
+	}
+	return ends{}, false
 }
 
 // refused runs a command on host 1 in a home of its own, which must end with an
@@ -209,7 +233,11 @@ func TestClosedDoor(t *testing.T) {
 	})
 	listens := func(at netip.AddrPort) bool {
 		return slices.ContainsFunc(status.Addrs, func(a string) bool {
-			return strings.HasPrefix(a, fmt.Sprintf("/ip4/%s/tcp/%d/", at.Addr(), at.Port())) || strings.HasPrefix(a, fmt.Sprintf("/ip4/%s/udp/%d/", at.Addr(), at.Port()))
+			host := "/ip4/"
+			if at.Addr().Is6() {
+				host = "/ip6/"
+			}
+			return strings.HasPrefix(a, fmt.Sprintf("%s%s/tcp/%d/", host, at.Addr(), at.Port())) || strings.HasPrefix(a, fmt.Sprintf("%s%s/udp/%d/", host, at.Addr(), at.Port()))
 		})
 	}
 	var out, in, mdns int
