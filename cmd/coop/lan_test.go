@@ -143,9 +143,6 @@ func (l *lan) coop(i int, args ...string) string {
 func (l *lan) up(i int) (stop func()) {
 	l.t.Helper()
 	c := l.command(i, "up")
-	c.Env = append(os.Environ(), "COOP_LOG=debug")
-	lf, _ := os.Create("/tmp/lan/" + l.name + fmt.Sprint(i))
-	c.Stderr = lf
 	out, err := c.StdoutPipe()
 	if err != nil {
 		l.t.Fatal(err)
