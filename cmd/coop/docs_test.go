@@ -93,7 +93,7 @@ func (s *stage) play(who string, b block) {
 			s.t.Fatalf("no command: %q", l)
 		}
 		l, _, _ = strings.Cut(l, " #")
-		l = strings.ReplaceAll(strings.TrimSpace(l), "coop1…", s.code)
+		l = strings.TrimSpace(l)
 		if strings.HasPrefix(l, "bin/coop join ") {
 			l = stay(l)
 		}
@@ -158,16 +158,6 @@ func TestReadme(t *testing.T) {
 	for _, want := range []string{"\tBo\tmember\t", "\tAna\tBo\t1.50 hour\t", "\tBrown bread\t2.20 euro/piece\t"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("there is no %q in:\n%s", want, out)
-		}
-	}
-}
-
-// TestMakefile wants every target that the README names.
-func TestMakefile(t *testing.T) {
-	makefile := read(t, "Makefile")
-	for _, m := range regexp.MustCompile(`(?m)^    make (\w+)$`).FindAllStringSubmatch(read(t, "README.md"), -1) {
-		if !strings.Contains(makefile, "\n"+m[1]+":") {
-			t.Errorf("the README names `make %s`, which there is not", m[1])
 		}
 	}
 }
