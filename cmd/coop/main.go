@@ -151,5 +151,21 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// atMostOne makes it wrong usage to give several of these flags.
+func atMostOne(c *cobra.Command, flags ...string) {
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		var given []string
+		for _, f := range flags {
+			if c.Flags().Changed(f) {
+				given = append(given, "--"+f)
+			}
+		}
+		if len(given) > 1 {
+			return hintedError{usage("%s do not go together: say one of them", strings.Join(given, " and ")), "usage: " + usageLine(c)}
+		}
+		return nil
+	}
+}
+
 // usageLine is how a command is typed.
 func usageLine(c *cobra.Command) string { return strings.TrimSuffix(c.UseLine(), " [flags]") }

@@ -63,9 +63,6 @@ func acceptCmd(t *terminal) *cobra.Command {
 		Use: "accept ID | accept --always MAX [--unit U] [--from NAME]… | accept --by-hand [--unit U] | accept --rules", Short: "Accept a payment, pay a request, or accept payments by themselves",
 		GroupID: "trade", Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, a []string) error {
-			if sum := of(always) + of(never) + of(rules); sum > 1 {
-				return usage("say one of --always, --by-hand and --rules, not several")
-			}
 			switch {
 			case rules && len(a) == 0:
 				return t.showRules(c.Context())
@@ -87,6 +84,7 @@ func acceptCmd(t *terminal) *cobra.Command {
 	c.Flags().BoolVar(&always, "always", false, "accept payments up to this amount by themselves")
 	c.Flags().BoolVar(&never, "by-hand", false, "end --always, in one unit or in all")
 	c.Flags().BoolVar(&rules, "rules", false, "show what is accepted by itself")
+	atMostOne(c, "always", "by-hand", "rules")
 	c.Flags().StringVar(&standing.Unit, "unit", "", "unit of the amount (default: the co-op's first)")
 	c.Flags().StringArrayVar(&standing.From, "from", nil, "only from this person")
 	c.Flags().StringVar(&note, "note", "", "a line to whom it came from")

@@ -469,7 +469,7 @@ func joinCmd(t *terminal) *cobra.Command {
 	c.Flags().StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")
 	wordsFlag(c, &words, "words")
 	wordsFlag(c, &oldWords, "old-words")
-	c.MarkFlagsMutuallyExclusive("words", "old-words", "from")
+	atMostOne(c, "words", "old-words", "from")
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
 	return c
 }
