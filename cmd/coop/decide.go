@@ -134,10 +134,11 @@ func tally(p api.Proposal) string {
 		s += fmt.Sprintf(" (%d yes needed)", p.Needed)
 	}
 	if p.Status == "open" && p.Needed > 0 && p.Members != p.Electorate {
-		s += fmt.Sprintf(", and more than half of the %d members of today, of whom %d said yes", p.Members, p.YesOfThem)
+		share := "more than half"
 		if p.Rule == "constitutional" {
-			s = strings.Replace(s, "more than half", "two thirds", 1)
+			share = "two thirds"
 		}
+		s += fmt.Sprintf(", and %s of the %d members of today, of whom %d said yes", share, p.Members, p.YesOfThem)
 	}
 	return s
 }

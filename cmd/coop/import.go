@@ -15,6 +15,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"coop/crdt/record"
 	"coop/ui/api"
 )
 
@@ -115,7 +116,7 @@ func (t *terminal) importFile(ctx context.Context, f importFlags, file []byte, f
 			t.note("nothing was done: this was --dry-run")
 		})
 	}
-	if !f.yes && len(out.Changed)+len(out.Gone)*of(f.closeGone) > 0 {
+	if !f.yes && (len(out.Changed) > 0 || f.closeGone && len(out.Gone) > 0) {
 		if !t.json {
 			t.importPreview(out, f.closeGone)
 		}
@@ -127,25 +128,13 @@ func (t *terminal) importFile(ctx context.Context, f importFlags, file []byte, f
 		return err
 	}
 	return t.answer(out, func() {
-		if t.quiet || !t.tty {
-			for _, id := range out.IDs {
-				fmt.Fprintln(t.out, id)
-			}
-		}
+		t.importedIDs(out.IDs)
 		t.note("✓ %s", importSummary(out, f.closeGone))
 		t.importNotes(out)
 		if len(out.Gone) > 0 && !f.closeGone {
 			t.note("  next: what is in the list no more stays open; to close it, say it again with --close-gone")
 		}
 	})
-}
-
-// of is 1 for yes.
-func of(yes bool) int {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 // errNotAgreed says that a person did not want what was asked.
@@ -216,14 +205,19 @@ func (t *terminal) importNotes(out api.Imported) {
 	}
 }
 
+// importedIDs prints the ids of what was made, changed and closed, for programs.
+func (t *terminal) importedIDs(ids []record.ID) {
+	if t.quiet || !t.tty {
+		for _, id := range ids {
+			fmt.Fprintln(t.out, id)
+		}
+	}
+}
+
 // imported answers what brought listings from an old co-op.
 func (t *terminal) imported(out api.Made) error {
 	return t.answer(out, func() {
-		if t.quiet || !t.tty {
-			for _, id := range out.IDs {
-				fmt.Fprintln(t.out, id)
-			}
-		}
+		t.importedIDs(out.IDs)
 		t.note("✓ %s imported", count(len(out.IDs), "listing"))
 	})
 }
