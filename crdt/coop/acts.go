@@ -102,7 +102,7 @@ func (s *step) run(r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	s.People.Wake(by.ID)
+	by = s.People.Wake(by.ID)
 	subject, _, _ := strings.Cut(r.Kind, "/")
 	switch subject {
 	case "member", "device", "seat":

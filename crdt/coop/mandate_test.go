@@ -133,9 +133,9 @@ func TestDecisionIsJudgedOnce(t *testing.T) {
 	cleo.everywhere()
 }
 
-// TestWakingIsJudged: an open proposal is judged by who is a member at each place: who
-// leaves makes it pass if enough of those who stay have said yes.
-func TestWakingIsJudged(t *testing.T) {
+// TestRestingIsJudged: an open proposal is judged by who is a member at each place: who
+// rests makes it pass if enough of those who stay have said yes.
+func TestRestingIsJudged(t *testing.T) {
 	w, ds := found(t, "Ana", "Ben", "Cleo", "Dora")
 	ana, ben, cleo, dora := ds[0], ds[1], ds[2], ds[3]
 	ana.decide(ds[1:], proposal.Effect{Kind: proposal.EffectTellers, Keys: []record.Key{ana.device()}})
@@ -162,6 +162,23 @@ func TestWakingIsJudged(t *testing.T) {
 	equal(t, "members there", ana.proposal(office).There.Members, 5)
 	sync(w.desks...)
 	ana.everywhere()
+}
+
+// TestWhoRestsVotes: a resting member's vote wakes them and counts, though it is the
+// first that they do.
+func TestWhoRestsVotes(t *testing.T) {
+	_, ana, ben, cleo, dora, _ := village(t)
+	asked := ana.open()
+	rest := ana.decide([]*desk{ben, cleo}, proposal.Effect{Kind: proposal.EffectRest, Member: dora.id()})
+	ana.act(proposal.KindClose, closing(rest))
+	equal(t, "Dora", ana.member(dora).Status, member.StatusResting)
+	dora.pull(ana)
+	if err := dora.c.Try(dora.device(), proposal.KindCast, vote(asked, proposal.No)); err != nil {
+		t.Errorf("her node keeps her from voting: %v", err)
+	}
+	dora.vote(asked, proposal.No)
+	equal(t, "no", dora.proposal(asked).Count.No, 1)
+	equal(t, "Dora after the vote", dora.member(dora).Status, member.StatusMember)
 }
 
 // TestSeatOfAnother: a teller who passes a seat to and fro does not void what another's

@@ -17,7 +17,7 @@ import (
 
 // snapshotVersion changes whenever the form or the meaning of a snapshot does:
 // one of another version is folded anew.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // snapshotHead is what stands before the tables of a snapshot.
 type snapshotHead struct {

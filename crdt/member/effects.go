@@ -197,12 +197,15 @@ func (s *State) Rest(id record.ID) error {
 	return nil
 }
 
-// Wake makes a resting member vote again. Package coop calls it for the author
-// of every act but an ack, before the act is applied.
-func (s *State) Wake(id record.ID) {
-	if m, ok := s.Members.Get(id); ok && m.Status == StatusResting {
+// Wake makes a resting member vote again, and returns the person as they are then.
+// Package coop calls it for the author of every act but an ack, before the act is
+// applied.
+func (s *State) Wake(id record.ID) Member {
+	m, ok := s.Members.Get(id)
+	if ok && m.Status == StatusResting {
 		m.Status = StatusMember
 		s.Members.Put(id, m)
 		s.Turnover++
 	}
+	return m
 }
