@@ -58,7 +58,7 @@ type step struct {
 	*Acts
 	at       record.ID
 	asked    mandate     // as of the last time all open proposals were judged
-	departed []record.ID // since then
+	departed []record.ID // who left or was expelled by the act
 }
 
 // mandate tells when open proposals are to be judged again: who votes has changed, or
@@ -112,7 +112,7 @@ func (s *step) run(r *record.Record) error {
 	case "proposal", "vote":
 		ids, err := s.Proposals.Apply(s.People, by, r)
 		for _, id := range ids {
-			s.judge(id, nil)
+			s.judge(id)
 		}
 		return err
 	}
@@ -130,8 +130,8 @@ func (s *step) people(by member.Member, r *record.Record) error {
 }
 
 // judge judges one open proposal, and lets it take effect if it passes.
-func (s *step) judge(id record.ID, departed []record.ID) {
-	if p, passed := s.Proposals.Judge(s.People, id, s.at, departed); passed {
+func (s *step) judge(id record.ID) {
+	if p, passed := s.Proposals.Judge(s.People, id, s.at, s.departed); passed {
 		s.execute(p)
 	}
 }
@@ -142,10 +142,8 @@ func (s *step) judge(id record.ID, departed []record.ID) {
 func (s *step) review() {
 	for s.asked != s.mandate() {
 		s.asked = s.mandate()
-		departed := s.departed
-		s.departed = nil
 		for id := range s.Proposals.Undecided.Clone().All() {
-			s.judge(id, departed)
+			s.judge(id)
 		}
 	}
 }

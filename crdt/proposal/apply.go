@@ -189,7 +189,7 @@ func (p Proposal) closed(people *member.State) bool {
 // it, and reports whether it passed by that: then its effects are to take place
 // right there, before another is judged. It is to be asked after a vote and a
 // vote/close, and for all Undecided ones after who votes or who keeps the minutes
-// has changed; departed are those who left or were expelled since it was last asked.
+// has changed; departed are those who left or were expelled by the act at this place.
 //
 // It costs a look-up for each of the departed, and only where enough of the
 // electorate have voted, or the time is over, a walk over the people and the voters.
