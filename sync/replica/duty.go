@@ -335,7 +335,6 @@ func (r *Replica) addsItself() bool {
 
 // wait keeps a newcomer at the door and tells this node's person.
 func (r *Replica) wait(s *session, reason string) {
-	r.cards[s.device] = s.id
 	r.event(Event{Kind: EventCard, Session: s.id, Device: s.device, Card: s.card})
 	r.send(s, wire.Wait{Reason: reason})
 }

@@ -127,8 +127,7 @@ type Replica struct {
 	unstored []*record.Record // admitted, not yet handed out by Take
 	stored   int              // records handed out by Take or there from the start
 	duty     duty
-	cards    map[record.Key]SessionID // newcomers' devices, for admission and for telling them
-	floods   map[record.Key]*flood    // by the device of the peer
+	floods   map[record.Key]*flood // by the device of the peer
 	joined   bool
 	ownCard  *member.DeviceCard // that this device came with, if it adds itself; else nil
 }
@@ -144,7 +143,7 @@ func New(cfg Config) *Replica {
 	}
 	r := &Replica{
 		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
-		stored: cfg.Coop.History().Len(), cards: map[record.Key]SessionID{}, joined: cfg.Joined == nil,
+		stored: cfg.Coop.History().Len(), joined: cfg.Joined == nil,
 	}
 	if card, err := member.ParseDeviceCard(cfg.Card); err == nil {
 		r.ownCard = &card

@@ -99,9 +99,6 @@ func (r *Replica) Disconnected(id SessionID) {
 func (r *Replica) forget(s *session) {
 	r.endPull(s)
 	delete(r.sessions, s.id)
-	if r.cards[s.device] == s.id {
-		delete(r.cards, s.device)
-	}
 }
 
 // bye closes the door on a peer.
