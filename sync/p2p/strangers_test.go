@@ -33,7 +33,7 @@ import (
 	"coop/sync/wire"
 )
 
-// What a stranger costs, as PROTOCOL 17.1 says it.
+// What a stranger costs, as PROTOCOL 17.8 says it.
 const (
 	places        = 64 // connections
 	streamsAtOnce = 4

@@ -474,7 +474,7 @@ func (c *Codec) unpack(message []byte) ([]byte, error) {
 	if err := head.Decode(message[1:]); err != nil {
 		return nil, err
 	}
-	if longest[message[0]] < packFrom {
+	if longest[message[0]] <= packFrom {
 		return nil, errors.New("so short a message is never packed")
 	}
 	if !head.HasFCS || head.FrameContentSize >= uint64(longest[message[0]]) {

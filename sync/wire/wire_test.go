@@ -51,6 +51,7 @@ func messages(t testing.TB) []wire.Message {
 		wire.Bundle{Coop: record.ID{13}, Assumes: []record.ID{{1}, {2}}},
 		wire.Ask{MAC: [32]byte{14}},
 		wire.Vouch{Card: []byte{15}, Vouch: chain(t, 2)},
+		wire.Clock{Time: 16},
 	}
 }
 
@@ -173,6 +174,7 @@ func TestNotReadOn(t *testing.T) {
 		{"a long hello", frame(0, append([]byte{1}, long...)), wire.Hello{}, "more than 64", 6},
 		{"a long proof", frame(0, append([]byte{2}, long[:64]...)), wire.Proof{}, "more than 64", 6},
 		{"a packed hello", frame(1, append([]byte{1}, packed(t, make([]byte, 40))...)), wire.Hello{}, "never packed", 64},
+		{"a packed show", frame(1, append([]byte{3}, packed(t, make([]byte, 40))...)), wire.Show{}, "never packed", 64},
 		{"a pull that unpacks to too much", frame(1, append([]byte{7}, half...)), wire.Pull{}, "longer than it may be", 1 << 10},
 		{"two in one", frame(1, append(append([]byte{7}, packed(t, long)...), half...)), wire.Pull{}, "frame: ", 1 << 10},
 	} {
@@ -221,9 +223,9 @@ func TestLongest(t *testing.T) {
 	proof := [][]byte{bytes.Repeat([]byte{1}, 2200), bytes.Repeat([]byte{2}, 2200)}
 	why := strings.Repeat("x", wire.MaxReasonLen)
 	for _, m := range []wire.Message{
-		wire.Hello{Version: 1<<64 - 1}, wire.Proof{}, wire.Show{Agent: why[:wire.MaxAgentLen]}, wire.Vouch{Card: make([]byte, wire.VouchLen)},
+		wire.Hello{Version: 1<<64 - 1, Time: record.MaxTime}, wire.Proof{}, wire.Show{Agent: why[:wire.MaxAgentLen]}, wire.Vouch{Card: make([]byte, wire.VouchLen)},
 		wire.Wait{Reason: why}, wire.Bye{Reason: why, Evidence: proof}, wire.Pull{Tips: ids}, wire.Probe{IDs: ids}, wire.Have{IDs: ids},
-		wire.End{}, wire.Hint{}, wire.Bundle{Assumes: ids},
+		wire.End{}, wire.Hint{}, wire.Bundle{Assumes: ids}, wire.Ask{}, wire.Clock{Time: record.MaxTime},
 	} {
 		var b bytes.Buffer
 		if _, err := codec.WriteFrame(&b, m); err != nil {
