@@ -32,6 +32,10 @@ const (
 	idDigits  = "234567"
 )
 
+// maxMarks bounds the accents of one letter. No writing needs half as many, and from
+// 30 on libraries differ in what normal form C is: some break such a row up.
+const maxMarks = 16
+
 const (
 	nonJoiner = 0x200c
 	joiner    = 0x200d
@@ -55,15 +59,20 @@ func in(spans []span, r rune) bool {
 // CheckName says why a text cannot be the name of anything, or nil. How long it may
 // be is asked elsewhere.
 func CheckName(s string) error {
-	before := ' '
+	before, marks := ' ', 0
 	for _, r := range s {
+		if marks++; !in(markSpans, r) {
+			marks = 0
+		}
 		switch {
 		case !in(nameSpans, r):
 			return badCharacter(s, r)
 		case before == ' ' && r == ' ':
 			return fmt.Errorf("%q begins with a space, or has two in a row: take them out", s)
-		case before == ' ' && in(markSpans, r):
+		case before == ' ' && marks > 0:
 			return fmt.Errorf("%q has the accent %U where there is nothing below it: take it out", s, r)
+		case marks > maxMarks:
+			return fmt.Errorf("%q has more than %d accents on one letter: take some out", s, maxMarks)
 		}
 		before = r
 	}
