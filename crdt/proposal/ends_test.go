@@ -114,16 +114,22 @@ func TestExpelledCountsAtNoEnd(t *testing.T) {
 	}
 }
 
-// TestWhoCameBackDoesNotVoteAgain: somebody who left counts as one who will stay silent,
-// also if they are a member once more.
-func TestWhoCameBackDoesNotVoteAgain(t *testing.T) {
+// TestWhoCameBack: somebody who left without a vote counts as one who will stay silent,
+// also if they are a member once more. Who had voted may change it then.
+func TestWhoCameBack(t *testing.T) {
 	w := newWorld(t, 5, 1)
 	id := w.open(0, proposal.Governance)
-	w.setStatus(1, member.StatusLeft)
-	w.review()
-	w.setStatus(1, member.StatusMember)
-	w.review()
+	wants(t, w.vote(2, id, proposal.Yes), "")
+	for _, status := range []member.Status{member.StatusLeft, member.StatusMember} {
+		w.setStatus(1, status)
+		w.setStatus(2, status)
+		w.review()
+	}
 	wants(t, w.vote(1, id, proposal.Yes), "has left since")
+	wants(t, w.vote(2, id, proposal.No), "")
+	if got := w.get(id).Count; got != (proposal.Count{No: 1}) {
+		t.Errorf("%+v was counted", got)
+	}
 }
 
 // TestJudgingCostsWhatIsOpen: what is decided or withdrawn is not looked at again.
