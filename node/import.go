@@ -29,6 +29,7 @@ type Imported struct {
 	Table                    listing.Table
 	IDs                      []record.ID // of what was made, changed and closed
 	New, Changed, Same, Gone []string    // titles
+	Twice                    []string    // rows that name what another names, in words
 	Units                    map[string]int
 	Foreign                  []string // units of prices that the co-op does not count in
 }
@@ -67,6 +68,7 @@ func (n *Node) plan(a author, file []byte, as ImportAs) (all []statement, out Im
 	}
 	out.count(s)
 	known := n.ownListings(s)
+	out.Table.Rows, out.Twice = distinct(out.Table.Rows)
 	for _, row := range out.Table.Rows {
 		l, ok := known.take(row.Draft)
 		if !ok {
@@ -105,6 +107,28 @@ func (n *Node) plan(a author, file []byte, as ImportAs) (all []statement, out Im
 		all = append(all, act(document.KindEdit, document.Edit{Doc: l.ID, Ops: ops}))
 	}
 	return all, out, nil
+}
+
+// distinct leaves out the rows that say word for word what one above says, and tells of
+// those that name the same with other words: shops list what comes in two qualities
+// so, and people who copy a row and forget the old one.
+func distinct(rows []listing.Row) (out []listing.Row, twice []string) {
+	said, named := map[string]int{}, map[string]int{} // the first row with such words, and with such a name
+	for _, row := range rows {
+		keys := listing.Keys(row.Draft)
+		words, name := fmt.Sprintf("%#v", row.Draft), fmt.Sprintf("%q %q", row.Code, keys[len(keys)-1])
+		if above, is := said[words]; is {
+			twice = append(twice, fmt.Sprintf("row %d says the same as row %d: taken once", row.Row, above))
+			continue
+		}
+		if above, is := named[name]; is {
+			twice = append(twice, fmt.Sprintf("! rows %d and %d are both %s: each is a listing of its own", above, row.Row, row.Title))
+		} else {
+			named[name] = row.Row
+		}
+		said[words], out = row.Row, append(out, row)
+	}
+	return out, twice
 }
 
 // options are how the file is read in a co-op with its units.

@@ -129,7 +129,11 @@ func (t *terminal) importFile(ctx context.Context, f importFlags, file []byte, f
 	}
 	return t.answer(out, func() {
 		t.importedIDs(out.IDs)
-		t.note("✓ %s", importSummary(out, f.closeGone))
+		if len(out.New) == len(out.IDs) && out.Same+len(out.Gone) == 0 {
+			t.note("✓ %s imported", count(len(out.New), "listing"))
+		} else {
+			t.note("✓ %s", importSummary(out, f.closeGone))
+		}
 		t.importNotes(out)
 		if len(out.Gone) > 0 && !f.closeGone {
 			t.note("  next: what is in the list no more stays open; to close it, say it again with --close-gone")
@@ -158,9 +162,6 @@ func importSummary(out api.Imported, closeGone bool) string {
 	gone := "gone"
 	if closeGone {
 		gone = "closed"
-	}
-	if len(out.Changed)+out.Same+len(out.Gone) == 0 {
-		return count(len(out.New), "listing") + " imported"
 	}
 	return fmt.Sprintf("%d new, %d changed, %d %s, %d as they were", len(out.New), len(out.Changed), len(out.Gone), gone, out.Same)
 }
@@ -196,6 +197,12 @@ func (t *terminal) importNotes(out api.Imported) {
 	}
 	if out.Encoding != "UTF-8" {
 		t.note("  the file was read as %s: look whether its accents are right", out.Encoding)
+	}
+	for _, row := range out.Twice[:min(len(out.Twice), titlesMost)] {
+		t.note("  %s", row)
+	}
+	if n := len(out.Twice) - titlesMost; n > 0 {
+		t.note("  and %d more such rows", n)
 	}
 	if len(out.Unused) > 0 {
 		t.note("  not used: %s", strings.Join(out.Unused, ", "))

@@ -61,6 +61,8 @@ type Table struct {
 	Separator string     // what separates its cells
 	Marks     amount.Marks
 	Shown     string   // where the file shows that, in words; "": nowhere
+	Mixed     bool     // it marks decimals in two ways
+	Headless  bool     // what is bad is what the columns are called
 	Unused    []string // columns that are not known
 }
 
@@ -106,7 +108,7 @@ func ReadTable(r io.Reader, o TableOptions) (t Table) {
 	}
 	s, cols, width, bad := begin(data, o.Columns)
 	if bad != nil {
-		t.Bad = bad
+		t.Bad, t.Headless = bad, true
 		return t
 	}
 	t.Unused, t.Separator = cols.unused, s.name()
@@ -268,7 +270,7 @@ func (t *Table) fill(s *sheet, cols columns, width int, o TableOptions) {
 		o.Marks = t.Marks
 	}
 	t.Marks = o.Marks
-	if o.Marks == amount.Unknown && len(t.Bad) > 0 && t.Bad[len(t.Bad)-1].Row == 0 {
+	if t.Mixed {
 		return
 	}
 	for _, l := range lines {
@@ -297,6 +299,7 @@ func (t *Table) showMarks(lines []line, cols columns, o TableOptions) {
 	point, comma := first[amount.Point], first[amount.Comma]
 	switch {
 	case point != "" && comma != "":
+		t.Mixed = true
 		t.Bad = append(t.Bad, RowError{Reason: fmt.Sprintf("the file marks decimals in two ways: by a point (%s) and by a comma (%s). "+
 			"Write all in one way, or say which one counts", point, comma)})
 	case point != "":
@@ -461,6 +464,10 @@ func statusOf(cell string) Status {
 	return Status(cell)
 }
 
+// days are how spreadsheets write a day that can be read in one way only: with
+// dots the day comes first wherever people write dots.
+var days = []string{time.DateOnly, "2006/1/2", "2.1.2006", "2.1.06"}
+
 // parseTime reads a moment, or a day, which lasts until midnight UTC. Nothing is 0.
 func parseTime(s string) (int64, error) {
 	if s == "" {
@@ -469,11 +476,12 @@ func parseTime(s string) (int64, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.UnixMilli(), nil
 	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no date: write for example 2027-01-31", s)
+	for _, day := range days {
+		if t, err := time.Parse(day, s); err == nil {
+			return t.AddDate(0, 0, 1).UnixMilli() - 1, nil
+		}
 	}
-	return t.AddDate(0, 0, 1).UnixMilli() - 1, nil
+	return 0, fmt.Errorf("%q is no date: write for example 2027-01-31", s)
 }
 
 // A spreadsheet runs a cell that begins with = + - or @ as a formula. So

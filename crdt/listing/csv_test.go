@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -148,6 +149,7 @@ func TestReadTableShapes(t *testing.T) {
 		{"header in capitals with spaces", " Name , PRICE,Unit\nRye,2.20,kg\nOats,1.10,kg\n"},
 		{"other order of columns", "unit,name,price\nkg,Rye,2.20\nkg,Oats,1.10\n"},
 		{"empty cells and columns at the end", "name,price,unit,,\nRye,2.20,kg,,,\nOats,1.10,kg\n"},
+		{"lines that end as on old Macs", strings.ReplaceAll(plain, "\n", "\r")},
 		{"empty rows", "\nname,price,unit\n\nRye,2.20,kg\n,,\n\nOats,1.10,kg\n,,,,\n\n"},
 	}
 	for _, tt := range tests {
@@ -184,6 +186,9 @@ func TestReadTableErrors(t *testing.T) {
 		{"column without a name", "name,,price,unit\nRye,,1,kg\n", 1, nil},
 		{"columns missing in a price list", "name,origin\nRye,NL\n", 0, []string{"row 1, column price: the column is missing: add it"}},
 		{"an encoding that nobody knows", "name,price,unit\nCr\x81me,1,kg\n", 0, []string{`its encoding is not known: in the spreadsheet save it again as "CSV UTF-8" (Excel)`}},
+		{"a spreadsheet", "PK\x03\x04\x14\x00", 0, []string{`it is no CSV file, but one of a spreadsheet or for a printer: in the spreadsheet save it again as "CSV UTF-8"`}},
+		{"an old spreadsheet", "\xd0\xcf\x11\xe0\xa1\xb1", 0, []string{"it is no CSV file"}},
+		{"a day that may be another", ownHeader + "Rye,need,,,,,,,5/1/2027,\n", 0, []string{`row 2, column expires: "5/1/2027" is no date`}},
 		{"too large", "name,price,unit\n" + strings.Repeat("x", listing.MaxFileLen), 0, []string{"the file is larger than 4 MiB: split it"}},
 
 		{"bad cells between good rows", priceHeader + "A,Rye,,1,kg,,,\nA,,,x1,kg,,,\nA,Oats,,,kg,zero,,\n,Wheat,,2.,kg,,,\n,Corn,,3,kg,,,\n", 2,
@@ -207,8 +212,8 @@ func TestReadTableErrors(t *testing.T) {
 		{"long cells of a price list", fmt.Sprintf("name,price,unit,category,note\n%s,1,%s,%s,%s\n", long(201), long(200), long(101), long(10_001)), 0,
 			[]string{"row 2, column name: it has 201 characters, more than 200: shorten it", "row 2, column note: it has 10001", "row 2, column category: it has 101", "row 2, column unit: it has 20"}},
 
-		{"cells of our file", ownHeader + "Rye,gift,,,,-1,,,31.1.2027,maybe\n,offer,,,,,,,,\nOats,need,,,,,,,,\n", 1,
-			[]string{`row 2, column price: "-1" is below zero`, `row 2, column expires: "31.1.2027" is no date: write for example 2027-01-31`,
+		{"cells of our file", ownHeader + "Rye,gift,,,,-1,,,31.2.2027,maybe\n,offer,,,,,,,,\nOats,need,,,,,,,,\n", 1,
+			[]string{`row 2, column price: "-1" is below zero`, `row 2, column expires: "31.2.2027" is no date: write for example 2027-01-31`,
 				`row 2, column kind: "gift" is neither offer nor need: write one of them`, `row 2, column status: "maybe" is neither open nor closed`, "row 3, column title: it is empty"}},
 		{"long cells of our file", ownHeader + fmt.Sprintf("%s,need,%s,%s,%s,%s,%s,%s,0001-01-01,\n", long(201), long(10_001), long(101), long(61), long(201), long(101), long(201)), 0,
 			[]string{"row 2, column title: it has 201", "row 2, column text: it has 10001", "row 2, column category: it has 101", "row 2, column price: it has 201",
@@ -231,6 +236,17 @@ func TestReadTableErrors(t *testing.T) {
 				t.Errorf("got errors %q, want %q", bad, tt.want)
 			}
 		})
+	}
+}
+
+// TestReadTableDays: a day is read as spreadsheets of several countries write it.
+func TestReadTableDays(t *testing.T) {
+	want := time.Date(2027, 1, 6, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
+	for _, day := range []string{"2027-01-05", "05.01.2027", "5.1.2027", "5.1.27", "2027/01/05"} {
+		drafts, bad := parse("name,price,unit,expires\nRye,1,kg," + day + "\n")
+		if len(bad) > 0 || drafts[0].Expires != want {
+			t.Errorf("%s: got %v, %v", day, drafts, bad)
+		}
 	}
 }
 

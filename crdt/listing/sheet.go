@@ -15,9 +15,17 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
+// foreign are the beginnings of files that people name in place of a CSV file.
+var foreign = []string{"PK\x03\x04", "\xd0\xcf\x11\xe0", "%PDF-"}
+
 // decode returns a file as UTF-8, and what it was: spreadsheets and shops write
 // in several encodings and seldom say in which.
 func decode(data []byte) (text []byte, name string, err error) {
+	for _, begin := range foreign {
+		if bytes.HasPrefix(data, []byte(begin)) {
+			return nil, "", errors.New("it is no CSV file, but one of a spreadsheet or for a printer: " + saveAgain)
+		}
+	}
 	var e encoding.Encoding
 	switch {
 	case bytes.HasPrefix(data, []byte("\ufeff")):
@@ -38,11 +46,15 @@ func decode(data []byte) (text []byte, name string, err error) {
 		}
 	}
 	if bad := bytes.Index(data, []byte("\ufffd")); !utf8.Valid(data) || e != nil && bad >= 0 {
-		return nil, name, errors.New(`its encoding is not known: in the spreadsheet save it again as "CSV UTF-8" (Excel) ` +
-			`or with the character set "Unicode (UTF-8)" (LibreOffice)`)
+		return nil, name, errors.New("its encoding is not known: " + saveAgain)
+	}
+	if !bytes.Contains(data, []byte("\n")) { // as spreadsheets of old Macs end their lines
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
 	}
 	return data, name, nil
 }
+
+const saveAgain = `in the spreadsheet save it again as "CSV UTF-8" (Excel) or as "Text CSV" with the character set "Unicode (UTF-8)" (LibreOffice)`
 
 // zeros reports whether every second byte of the beginning is zero, as in UTF-16
 // of Latin letters.

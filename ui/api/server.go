@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -318,10 +319,7 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) (any, error)
 	i, err := s.node.Import(r.Context(), file, as)
 	if len(i.Table.Bad) > 0 && err != nil {
 		e := asError(err)
-		e.Hint = "mend these rows and import the file again"
-		if t := i.Table; t.Marks == amount.Unknown && strings.Contains(e.Message, " may be ") || t.Bad[0].Row == 0 {
-			e.Hint = "mend this, or say how the whole file marks decimals: --decimals comma or --decimals point"
-		}
+		e.Hint = importHint(i.Table)
 		return nil, e
 	}
 	if err != nil {
@@ -331,10 +329,24 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) (any, error)
 	return importedOf(i, v.written()), err
 }
 
+// importHint says what to do about a file that cannot be read.
+func importHint(t listing.Table) string {
+	unclear := func(b listing.RowError) bool { return strings.Contains(b.Reason, " may be ") }
+	switch {
+	case t.Headless:
+		return "mend the row that names the columns, or say which column is what: --map title=COLUMN --map price=COLUMN"
+	case t.Mixed, t.Marks == amount.Unknown && slices.ContainsFunc(t.Bad, unclear):
+		return "mend this, or say how the whole file marks decimals: --decimals comma or --decimals point"
+	case t.Bad[0].Row == 0:
+		return ""
+	}
+	return "mend these rows and import the file again"
+}
+
 func importedOf(i node.Imported, w Written) Imported {
 	out := Imported{
 		V: Version, IDs: i.IDs, New: full(i.New), Changed: full(i.Changed), Same: len(i.Same), Gone: full(i.Gone), First: []string{}, Units: i.Units, Foreign: i.Foreign,
-		Encoding: i.Table.Encoding, Separator: i.Table.Separator, Decimals: i.Table.Marks.String(), Shown: i.Table.Shown, Unused: i.Table.Unused, Written: w,
+		Encoding: i.Table.Encoding, Separator: i.Table.Separator, Decimals: i.Table.Marks.String(), Shown: i.Table.Shown, Unused: i.Table.Unused, Twice: i.Twice, Written: w,
 	}
 	for _, row := range i.Table.Rows[:min(len(i.Table.Rows), 3)] {
 		out.First = append(out.First, strings.TrimSuffix(row.Title+": "+row.Price, ": "))

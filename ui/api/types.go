@@ -103,7 +103,8 @@ type (
 		Decimals  string         `json:"decimals"`        // point, comma, or unknown where the file has none
 		Shown     string         `json:"shown,omitempty"` // where it shows that
 		Unused    []string       `json:"unused,omitempty"`
-		First     []string       `json:"first"` // rows, as they were read
+		Twice     []string       `json:"twice,omitempty"` // rows that name what another names, in words
+		First     []string       `json:"first"`           // rows, as they were read
 		Written
 	}
 
