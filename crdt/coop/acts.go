@@ -177,7 +177,7 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 	case proposal.EffectRecover:
 		return s.People.Recover(e.Member, e.Card)
 	case proposal.EffectRest:
-		return s.People.Rest(e.Member)
+		return s.People.Rest(e.Member, p.Since)
 	case proposal.EffectBylaw:
 		return s.People.SetClause(e.Name, e.Amount, e.Text)
 	case proposal.EffectTellers:
@@ -218,7 +218,7 @@ func (c *Coop) TryEffects(effects []proposal.Effect) []error {
 	trial := c.layer.clone().step(record.ID{})
 	errs := make([]error, len(effects))
 	for i, e := range effects {
-		errs[i] = trial.effect(proposal.Proposal{Effects: effects, Voters: proposal.Electorate(trial.People, effects)}, e)
+		errs[i] = trial.effect(proposal.Proposal{Effects: effects, Voters: proposal.Electorate(trial.People, effects), Since: trial.People.Acts}, e)
 	}
 	return errs
 }

@@ -249,6 +249,36 @@ func TestRestEffect(t *testing.T) {
 	equal(t, "electorate with Dora", len(dora.proposal(dora.open()).Voters), 4)
 }
 
+// TestRestOnlyTheSilent: a few of many set nobody resting who has acted since, by a
+// vote against it or any other act, and so are not left to decide alone.
+func TestRestOnlyTheSilent(t *testing.T) {
+	_, ds := found(t, "Ana", "Ben", "Cleo", "Dora", "Eve", "Finn", "Gus")
+	ds[5].act(ledger.KindRule, record.Marshal(ledger.RuleBody{Accepts: []ledger.Accept{}})) // before: that is no reason
+	sync(ds...)
+	var rest []proposal.Effect
+	for _, d := range ds[3:] {
+		rest = append(rest, proposal.Effect{Kind: proposal.EffectRest, Member: d.id()})
+	}
+	id := ds[0].decide(ds[1:3], rest...)
+	sync(ds...)
+	ds[3].vote(id, proposal.No)
+	ds[4].pay(ds[0].id(), 100)
+	sync(ds...)
+	for _, d := range ds[:4] {
+		d.act(proposal.KindClose, closing(id))
+		sync(ds...)
+	}
+	p := ds[0].proposal(id)
+	equal(t, "the poll", p.Status, proposal.StatusPassed)
+	refuse(t, p.Failed[0], "Dora has acted since")
+	refuse(t, p.Failed[1], "Eve has acted since")
+	equal(t, "Finn", ds[0].member(ds[5]).Status, member.StatusResting)
+	equal(t, "Gus", ds[0].member(ds[6]).Status, member.StatusResting)
+	credit := ds[0].decide(ds[1:3], proposal.Effect{Kind: proposal.EffectBylaw, Name: member.CreditLimit + "/hour", Amount: 1_000_000})
+	equal(t, "three of five on the bylaws", ds[0].proposal(credit).Status, proposal.StatusOpen)
+	ds[0].everywhere()
+}
+
 // TestTellersEffect: other tellers keep the minutes from where the decision
 // passed in the minutes, and what they close passes there too.
 func TestTellersEffect(t *testing.T) {
@@ -424,8 +454,13 @@ func TestReadmit(t *testing.T) {
 // peopleOf is who is in the co-op, as bytes.
 func peopleOf(s *coop.State) []byte {
 	var b bytes.Buffer
-	people := *s.People
+	people := s.People.Clone()
 	people.Devices, people.Strangers = member.New().Devices, member.New().Devices // which count records
+	people.Acts = 0                                                               // and so do these
+	for id, m := range s.People.Members.All() {
+		m.Stirred = 0
+		people.Members.Put(id, m)
+	}
 	people.WriteTo(&b)
 	return b.Bytes()
 }

@@ -324,11 +324,11 @@ func TestDigest(t *testing.T) {
 	want := ana.c.State().Digest()
 	equal(t, "the same state", ana.c.State().Digest(), want)
 	for name, change := range map[string]func(*coop.State){
-		"people":               func(s *coop.State) { s.People.Rest(ana.id()) },
+		"people":               func(s *coop.State) { s.People.Rest(ana.id(), s.People.Acts) },
 		"a proposal":           func(s *coop.State) { s.Proposals.Proposals.Put(record.ID{}, proposal.Proposal{}) },
 		"money":                func(s *coop.State) { s.Ledger.Payments.Put(record.ID{}, ledger.Payment{}) },
 		"a problem":            func(s *coop.State) { s.Acts.Problems.Put(record.ID{}, coop.Problem{}) },
-		"minuted people":       func(s *coop.State) { s.Minuted.People.Rest(ana.id()) },
+		"minuted people":       func(s *coop.State) { s.Minuted.People.Rest(ana.id(), s.Minuted.People.Acts) },
 		"a minuted proposal":   func(s *coop.State) { s.Minuted.Proposals.Proposals.Put(record.ID{}, proposal.Proposal{}) },
 		"minuted money":        func(s *coop.State) { s.Minuted.Ledger.Payments.Put(record.ID{}, ledger.Payment{}) },
 		"a minuted problem":    func(s *coop.State) { s.Minuted.Problems.Put(record.ID{}, coop.Problem{}) },

@@ -182,14 +182,17 @@ func (s *State) Recover(id record.ID, card []byte) error {
 	return nil
 }
 
-// Rest takes a silent member out of electorates until they act again.
-func (s *State) Rest(id record.ID) error {
+// Rest takes a member out of electorates until they act again, if they were silent
+// since there were so many Acts.
+func (s *State) Rest(id record.ID, since uint64) error {
 	m, err := s.present(id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if m.Status != StatusMember {
+	case m.Status != StatusMember:
 		return fmt.Errorf("%s is %s, and only those who vote can be set resting", m.Name, m.Status)
+	case m.Stirred > since:
+		return fmt.Errorf("%s has acted since it was proposed, and only who is silent can be set resting", m.Name)
 	}
 	m.Status = StatusResting
 	s.Members.Put(id, m)
@@ -197,15 +200,20 @@ func (s *State) Rest(id record.ID) error {
 	return nil
 }
 
-// Wake makes a resting member vote again, and returns the person as they are then.
-// Package coop calls it for the author of every act but an ack, before the act is
-// applied.
+// Wake notes an act of somebody, makes them vote again if they rest, and returns
+// them as they are then. Package coop calls it for the author of every act but an
+// ack, before the act is applied.
 func (s *State) Wake(id record.ID) Member {
 	m, ok := s.Members.Get(id)
-	if ok && m.Status == StatusResting {
+	if !ok {
+		return m
+	}
+	if m.Status == StatusResting {
 		m.Status = StatusMember
-		s.Members.Put(id, m)
 		s.Turnover++
 	}
+	s.Acts++
+	m.Stirred = s.Acts
+	s.Members.Put(id, m)
 	return m
 }

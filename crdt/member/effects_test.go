@@ -113,7 +113,7 @@ func TestExpel(t *testing.T) {
 	refuse(t, w.Expel(w.id("Bo"), member.MinRemain), "2 members besides Bo")
 	w.must(w.Expel(w.id("Eli"), member.MinRemain)) // an associate has no vote to lose
 	w.must(w.MakeMember(w.ids("Dee")))
-	w.must(w.Rest(w.id("Dee")))
+	w.must(w.Rest(w.id("Dee"), w.Acts))
 	refuse(t, w.Expel(w.id("Bo"), member.MinRemain), "2 members besides Bo")
 	w.must(w.clone().Expel(w.id("Dee"), member.MinRemain)) // who rests is no voter: three are left
 	w.Wake(w.id("Dee"))
@@ -127,7 +127,7 @@ func TestExpel(t *testing.T) {
 	refuse(t, w.Expel(w.id("Zoe"), member.MinRemain), "nobody")
 	refuse(t, w.Expel(w.id("Chi"), member.MinRemain), "2 members besides Chi")
 	refuse(t, w.SetOffice(w.id("Bo"), member.Sponsor, true), "expelled")
-	refuse(t, w.Rest(w.id("Bo")), "expelled")
+	refuse(t, w.Rest(w.id("Bo"), w.Acts), "expelled")
 }
 
 // TestExpelWhoBecameMember: those who could decide on an associate are too few for the
@@ -154,7 +154,7 @@ func TestTurnover(t *testing.T) {
 	}{
 		{"an associate leaves", func() error { return w.act(deviceOf("Finn"), member.KindLeave, nil) }, 0},
 		{"an associate becomes a member", func() error { return w.MakeMember(w.ids("Eli")) }, 1},
-		{"a member rests", func() error { return w.Rest(w.id("Eli")) }, 1},
+		{"a member rests", func() error { return w.Rest(w.id("Eli"), w.Acts) }, 1},
 		{"who rests wakes", func() error { w.Wake(w.id("Eli")); return nil }, 1},
 		{"who is awake wakes", func() error { w.Wake(w.id("Eli")); return nil }, 0},
 		{"a member leaves", func() error { return w.act(deviceOf("Eli"), member.KindLeave, nil) }, 1},
@@ -318,7 +318,7 @@ func TestSetTellers(t *testing.T) {
 	if w.IsTeller(w.id("Bo")) || !w.IsTeller(w.id("Ana")) || !slices.Equal(w.Tellers, devices("Ana")) {
 		t.Errorf("got the tellers %v, want Ana", w.Tellers)
 	}
-	w.must(w.Rest(w.id("Bo")))
+	w.must(w.Rest(w.id("Bo"), w.Acts))
 	w.must(w.SetTellers(devices("Bo", "Ana")))
 }
 
@@ -425,12 +425,12 @@ func TestRecoverAfterTooManyDevices(t *testing.T) {
 func TestRestAndWake(t *testing.T) {
 	w := found(t, "Ana", "Bo")
 	w.join("Chi")
-	refuse(t, w.Rest(w.id("Chi")), "Chi is associate")
-	w.must(w.Rest(w.id("Bo")))
+	refuse(t, w.Rest(w.id("Chi"), w.Acts), "Chi is associate")
+	w.must(w.Rest(w.id("Bo"), w.Acts))
 	if got := w.Voters(); !slices.Equal(got, w.ids("Ana")) {
 		t.Errorf("got %d voters, want Ana alone", len(got))
 	}
-	refuse(t, w.Rest(w.id("Bo")), "Bo is resting")
+	refuse(t, w.Rest(w.id("Bo"), w.Acts), "Bo is resting")
 	if !w.Stands(deviceOf("Bo").Public()) {
 		t.Error("a resting member cannot act, and so never wakes")
 	}

@@ -78,7 +78,7 @@ func (c chaos) decide() {
 	case 3:
 		err = c.SetTellers([]record.Key{c.device(c.person()).Public(), c.device(c.person()).Public()})
 	case 4:
-		err = c.Rest(who)
+		err = c.Rest(who, c.Acts)
 	case 5:
 		terms := c.cardTerms("X")
 		terms.Recovers = who

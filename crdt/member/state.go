@@ -79,6 +79,7 @@ type Member struct {
 	SponsoredBy record.ID    // zero for founders
 	Admitted    record.ID    // the record that admitted them, last if they came back
 	Since       int64        // unix milliseconds, by the clock of who signed that: for people, no rule reads it
+	Stirred     uint64       // how many Acts there were with their last one; 0: they wrote none
 }
 
 // Holds reports whether the member holds an office.
@@ -144,6 +145,7 @@ type State struct {
 	Seating   uint64                            // how often Tellers changed
 	Removals  uint64                            // how often devices were put out
 	Turnover  uint64                            // how often who votes changed
+	Acts      uint64                            // how many acts people of the co-op wrote, with effect or without
 
 	// Lenient puts nobody and no device out: acts that would have no such
 	// effect. It is for judging what to take from peers, and is not written.
@@ -372,14 +374,14 @@ type head struct {
 	Tellers           []record.Key
 	Seating, Removals uint64
 	Succeeds          Succession
-	Turnover          uint64
+	Turnover, Acts    uint64
 }
 
 // WriteTo writes the state in the deterministic encoding of package record:
 // equal states write equal bytes.
 func (s *State) WriteTo(w io.Writer) (int64, error) {
 	h := head{Coop: s.Coop, Name: s.Name, Agreement: s.Agreement, Units: s.Units, Bylaws: s.Bylaws,
-		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals, Succeeds: s.Succeeds, Turnover: s.Turnover}
+		Tellers: s.Tellers, Seating: s.Seating, Removals: s.Removals, Succeeds: s.Succeeds, Turnover: s.Turnover, Acts: s.Acts}
 	k, err := w.Write(record.Marshal(h))
 	n := int64(k)
 	for _, t := range []io.WriterTo{s.Members, s.Devices, s.Strangers, s.Invites, s.Waiting, s.Awaited, s.Persons} {
@@ -402,7 +404,7 @@ func (s *State) Read(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("people: %w", err)
 	}
 	s.Coop, s.Name, s.Agreement, s.Units, s.Bylaws = h.Coop, h.Name, h.Agreement, h.Units, h.Bylaws
-	s.Tellers, s.Seating, s.Removals, s.Succeeds, s.Turnover = h.Tellers, h.Seating, h.Removals, h.Succeeds, h.Turnover
+	s.Tellers, s.Seating, s.Removals, s.Succeeds, s.Turnover, s.Acts = h.Tellers, h.Seating, h.Removals, h.Succeeds, h.Turnover, h.Acts
 	reads := []func([]byte) ([]byte, error){s.Members.Read, s.Devices.Read, s.Strangers.Read,
 		s.Invites.Read, s.Waiting.Read, s.Awaited.Read, s.Persons.Read}
 	for _, read := range reads {

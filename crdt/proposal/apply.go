@@ -58,7 +58,7 @@ func (s *State) open(people *member.State, by member.Member, r *record.Record) e
 	}
 	p := Proposal{
 		ID: r.ID, Author: by.ID, Doc: b.Doc, Version: b.Version, Title: b.Title, Rule: b.Rule, Effects: b.Effects,
-		Electorate: b.Electorate, Voters: voters, Opened: r.Time, ClosesAt: b.ClosesAt, Status: StatusOpen,
+		Electorate: b.Electorate, Voters: voters, Opened: r.Time, ClosesAt: b.ClosesAt, Since: people.Acts, Status: StatusOpen,
 	}
 	if p.Rule == Ordinary {
 		p.Quorum = people.Bylaws.Number(member.Quorum)

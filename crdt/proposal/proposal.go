@@ -108,6 +108,7 @@ type Proposal struct {
 	Quorum     int64        // hundredths of the electorate that must take part in a poll, 0 for the other rules
 	Opened     int64        // unix milliseconds, as the author's clock said
 	ClosesAt   int64        // unix milliseconds
+	Since      uint64       // how many acts people had written when it was opened: who is set resting wrote none since
 	Status     Status       //
 	Decided    record.ID    // the act by which it was no longer open; zero while it is
 	Count      Count        // of the votes that were in time
