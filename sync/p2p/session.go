@@ -39,7 +39,7 @@ type session struct {
 	allowed bool          // we welcomed the peer. Guarded by Net.mu
 	gossips bool          // gossip with it: it is allowed, or the session before this one was. Guarded by Net.mu
 	waits   bool          // we asked the peer to wait at the door. Guarded by Net.mu
-	inside  bool          // one of the two was so, at some time. Guarded by Net.mu
+	inside  bool          // one of the two was so, at some time, here or in the session before. Guarded by Net.mu
 	over    bool          // closing is closed. Guarded by Net.mu
 	live    bool          // the peer welcomed us. Guarded by Net.mu
 }
@@ -141,7 +141,9 @@ func (n *Net) begin(stream network.Stream, dialer bool) {
 	}
 	n.mu.Lock()
 	if old, ok := n.byPeer[s.peer]; ok {
-		s.gossips = old.gossips // it is the same peer: what it says of the topic meanwhile must not be lost
+		// It is the same peer: what it says of the topic meanwhile must not be lost, and the
+		// connection has no end of its own unless this session gives it one.
+		s.gossips, s.inside = old.gossips, old.inside
 		_ = old.stream.Reset()
 	}
 	n.sessions[s.id], n.byPeer[s.peer] = s, s
@@ -166,7 +168,7 @@ func (n *Net) end(s *session) {
 	if !replaced {
 		delete(n.byPeer, s.peer)
 		if s.inside {
-			n.lines.settle(s.peer, stranger, true)
+			n.makeWay(n.lines.settle(s.peer, stranger, true))
 		}
 	}
 	live := s.live

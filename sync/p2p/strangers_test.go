@@ -248,6 +248,20 @@ func TestNoLonger(t *testing.T) {
 	})
 }
 
+// TestNewSessionSaysNothing: who was let in, and begins another session that comes to
+// nothing, does not keep the connection by the first.
+func TestNewSessionSaysNothing(t *testing.T) {
+	t.Parallel()
+	ana := start(t, "Ana")
+	h := stranger(t, ana, true)
+	s, _ := double(t, "Bo", h, ana)
+	again := must(h.NewStream(t.Context(), s.Conn().RemotePeer(), "/coop/sync/1"))
+	_, _ = again.Write([]byte("\x00"))
+	until(t, "the new session takes the place of the first", func() bool { return ana.ended.Load() == 1 })
+	_ = again.Reset()
+	until(t, "the connection ends", s.Conn().IsClosed)
+}
+
 // TestNoAnswer has a stranger knock without pause: connections come and go, and a member
 // from the same address gets in.
 func TestNoAnswer(t *testing.T) {
