@@ -184,8 +184,8 @@ func (r *Replica) closeOver(now time.Time) {
 		return
 	}
 	over, next := r.over(now)
-	if pause := r.duty.closed.Add(closePause); len(over) > 0 && now.Before(pause) {
-		over, next = nil, pause
+	if again := r.duty.closed.Add(closePause); len(over) > 0 && !due(again, now, closePause) {
+		over, next = nil, again
 	}
 	r.duty.closeAt = next
 	if len(over) > 0 {

@@ -334,6 +334,23 @@ func TestClosePause(t *testing.T) {
 	wantSame(t, ana, bo, chi)
 }
 
+// TestClosePauseBySetClock: a clock that ran ahead when polls were closed, and was set
+// right since, does not keep a teller from closing the next for as long as it was wrong.
+func TestClosePauseBySetClock(t *testing.T) {
+	w := newWorld(t, "Ana")
+	ana := w.nodes[0]
+	b := proposal.OpenBody{Version: []record.ID{}, Title: "Let us", Rule: proposal.Ordinary, Effects: []proposal.Effect{}}
+	for range 2 {
+		b.ClosesAt = ana.now().Add(30 * time.Hour).UnixMilli()
+		ana.write(proposal.KindOpen, must(proposal.Open(ana.coop.People(), ana.member(), b)))
+		w.pass(31 * time.Hour)
+		ana.skew = -100 * time.Hour
+	}
+	if open := len(ana.coop.OpenProposals()); open != 0 {
+		t.Errorf("%d polls are open", open)
+	}
+}
+
 // TestDutyIsNews: what a node writes by itself, when its time has come, is told
 // to its peers like anything else, also where gossip does not bring it.
 func TestDutyIsNews(t *testing.T) {
