@@ -35,7 +35,8 @@ office:NAME,-OFFICE        takes it
 expel:NAME                 puts somebody out
 readmit:NAME               lets somebody who was expelled come back, with an invite
 rest:NAME                  sets a silent member resting
-recover:NAME,CARD          new keys for somebody who lost theirs (CARD: see coop member waiting)
+recover:NAME,CARD          new keys for somebody who lost theirs (CARD: its four words with
+                           hyphens between, or see coop member waiting)
 credit-limit:NAME,AMOUNT UNIT
 budget:NAME,AMOUNT UNIT,FOR[,PARTS,DAYS]
                            the treasury may pay NAME, all as needed or in PARTS every DAYS,

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"coop/crdt/coop"
@@ -424,39 +425,83 @@ func (n *Node) card(e replica.Event) {
 	c := n.cards[e.Device]
 	if !bytes.Equal(c.Bytes, e.Card) { // also who took another code meanwhile, with the keys it had
 		m, _ := n.coop.People().Members.Get(card.Recovers)
-		c = Card{Card: card, Bytes: e.Card, root: m.Root}
-		n.say(n.asks(n.coop.State(), card))
+		c = Card{Card: card, Bytes: e.Card, root: m.Root, Words: sync.OnceValue(func() string { return keys.CardWords(card.Root, card.Device) })}
+		c = n.asking(n.coop.State(), c)
+		n.say(c.wants + "   " + c.command)
 	}
-	c.Seen = n.cfg.Now()
+	c.Seen, c.session = n.cfg.Now(), e.Session
 	n.cards[e.Device] = c
-	if len(n.cards) > cardsMost {
-		oldest := slices.MinFunc(slices.Collect(maps.Values(n.cards)), func(a, b Card) int { return a.Seen.Compare(b.Seen) })
-		delete(n.cards, oldest.Card.Device)
+	n.dropCards()
+}
+
+// dropCards forgets the cards for recoveries whose sessions are over, which take no
+// code to show, and the oldest of too many others.
+func (n *Node) dropCards() {
+	open := map[replica.SessionID]bool{}
+	for _, p := range n.replica.Peers() {
+		open[p.Session] = true
+	}
+	var joins []Card
+	for device, c := range n.cards {
+		switch {
+		case !c.Recovers():
+			joins = append(joins, c)
+		case !open[c.session]:
+			delete(n.cards, device)
+		}
+	}
+	if len(joins) > cardsMost {
+		delete(n.cards, slices.MinFunc(joins, earlier).Card.Device)
 	}
 }
 
-// waiting returns the cards that still ask for something, the longest here first:
-// not those of who is in, and not those of who has other keys since.
-func (n *Node) waiting(s *coop.State) (cards []Card) {
-	for device, c := range n.cards {
-		if !n.waits(s, device, c) {
-			continue
-		}
-		c.Asks = n.asks(s, c.Card)
-		cards = append(cards, c)
+func earlier(a, b Card) int {
+	return cmp.Or(a.Seen.Compare(b.Seen), cmp.Compare(a.session, b.session), a.Card.Device.Compare(b.Card.Device))
+}
+
+// waiting returns the cards that still ask for something, the longest here first.
+func (n *Node) waiting(s *coop.State) []Card {
+	cards := n.undecided(s)
+	for i, c := range cards {
+		cards[i] = n.asking(s, c)
 	}
-	slices.SortFunc(cards, func(a, b Card) int { return a.Seen.Compare(b.Seen) })
+	slices.SortFunc(cards, earlier)
 	return cards
 }
 
-// waits reports whether what a card at the door asks for is not decided yet.
-func (n *Node) waits(s *coop.State, device record.Key, c Card) bool {
-	m, _ := s.People.Members.Get(c.Card.Recovers)
-	return !s.People.Devices.Has(device) && m.Root == c.root
+// undecided returns the cards at the door but those of who is in, and those of who has
+// other keys since.
+func (n *Node) undecided(s *coop.State) (cards []Card) {
+	n.dropCards()
+	for device, c := range n.cards {
+		if m, _ := s.People.Members.Get(c.Card.Recovers); !s.People.Devices.Has(device) && m.Root == c.root {
+			cards = append(cards, c)
+		}
+	}
+	return cards
 }
 
-// cardsMost bounds the newcomers remembered at the door.
-const cardsMost = 64
+const (
+	cardsMost       = 64 // newcomers with a code that are remembered at the door
+	recoveriesShown = 4  // cards for the recovery of one person
+)
+
+// shownCards leaves out what is too much for one person, and says how many cards that
+// are. Whoever was put out can show any number, in any member's name, and hold a place
+// with each; so the true one need not be among those shown, and is found by its words.
+func shownCards(all []Card) (shown []Card, hidden int) {
+	of := map[record.ID]int{}
+	for _, c := range all {
+		if who := c.Card.Recovers; c.Recovers() {
+			if of[who]++; of[who] > recoveriesShown {
+				hidden++
+				continue
+			}
+		}
+		shown = append(shown, c)
+	}
+	return shown, hidden
+}
 
 func (n *Node) grant(req member.DeviceRequest) {
 	words := n.cfg.Home.Secrets().Words
@@ -486,10 +531,17 @@ func (n *Node) grant(req member.DeviceRequest) {
 	}
 }
 
-// findCard returns the card of a newcomer at this node's door, by name or the
-// beginning of its id.
+// findCard returns the card of a newcomer at this node's door, by its words, by name
+// or by the beginning of its id.
 func (n *Node) findCard(typed string) (Card, error) {
-	return oneCard(typed, n.waiting(n.coop.State()), func(c Card) member.Card { return c.Card })
+	all := n.waiting(n.coop.State())
+	if words, ok := keys.ParseCardWords(typed); ok {
+		if i := slices.IndexFunc(all, func(c Card) bool { return c.Words() == words }); i >= 0 {
+			return all[i], nil
+		}
+		return Card{}, &NotFound{fmt.Sprintf("no card with the words %q is shown at this node: were they heard rightly? The computer that shows them must be on, and connected", words)}
+	}
+	return oneCard(typed, all, func(c Card) member.Card { return c.Card })
 }
 
 // oneCard returns the card that a name or the beginning of its id means. Two with
@@ -523,7 +575,9 @@ func (n *Node) Admit(ctx context.Context, typed string, sure bool) (record.ID, e
 			return statement{member.KindIntroduce, c.Bytes}, err
 		}
 		s := statement{member.KindAdmit, c.Bytes}
-		if err != nil || n.permit(a, s) != nil {
+		if _, byWords := keys.ParseCardWords(typed); byWords && err != nil {
+			return s, err
+		} else if !byWords && (err != nil || n.permit(a, s) != nil) { // whose name they are is not meant
 			carried := slices.Collect(maps.Values(maps.Collect(a.coop.State().People.Waiting.All())))
 			w, none := oneCard(typed, carried, func(w member.Waiting) member.Card { return w.Card })
 			if none != nil {

@@ -226,6 +226,48 @@ func TestReseatNotInTheMinutes(t *testing.T) {
 	}
 }
 
+// TestRecoveryCards: of the cards that ask for one person's new keys a few are shown,
+// and are gone with their sessions. The true one, which came last, is found by its
+// words; nobody else has them.
+func TestRecoveryCards(t *testing.T) {
+	street, ana, others := willow(t, false, "Bo")
+	others[0].Close()
+	code := must[node.Invited](t)(ana.RecoveryCode(t.Context(), "Bo")).Code
+	var desks []*nodetest.House
+	spoken := map[string]bool{}
+	for range 6 {
+		desk := nodetest.Join(t, street, code, "Bo")
+		street.Meet(ana, desk)
+		desk.Await("a reason to wait", func(v node.View) bool { return v.Waits != "" })
+		desks, spoken[desk.CardWords()] = append(desks, desk), true
+	}
+	if len(spoken) != len(desks) {
+		t.Errorf("%d cards have %d different words: %v", len(desks), len(spoken), spoken)
+	}
+	v := ana.Await("all cards", func(v node.View) bool { return len(v.Cards)+v.Hidden == len(desks) })
+	if len(v.Cards) != 4 || len(v.Todo().Admit) != 4 {
+		t.Errorf("%d cards are shown", len(v.Cards))
+	}
+	for i, c := range v.Cards {
+		if c.Card.Device != desks[i].See().Device || c.Words() != desks[i].CardWords() {
+			t.Errorf("card %d is of device %s, with the words %q", i, c.Card.Device.Short(), c.Words())
+		}
+	}
+	last := desks[len(desks)-1]
+	typed := strings.ReplaceAll(strings.ToUpper(last.CardWords()), " ", "-")
+	id := must[record.ID](t)(ana.OpenProposal(t.Context(), node.Proposal{Title: "New keys", Effects: []string{"recover:Bo," + typed}}))
+	p, _ := ana.See().State.Proposals.Proposals.Get(id)
+	if card, err := member.ParseCard(p.Effects[0].Card); err != nil || card.Device != last.See().Device || node.WordsOf(p.Effects[0].Card) != last.CardWords() {
+		t.Errorf("the words found the card of %s, %v", card.Device.Short(), err)
+	}
+	for _, desk := range desks {
+		street.Part(desk)
+	}
+	ana.Await("no card", func(v node.View) bool { return len(v.Cards)+v.Hidden == 0 })
+	_, err := ana.OpenProposal(t.Context(), node.Proposal{Title: "New keys", Effects: []string{"recover:Bo," + typed}})
+	refuse(t, err, "not found", "no card with the words")
+}
+
 // TestRecover: who lost everything makes new keys, and is let in where the
 // members decided on them.
 func TestRecover(t *testing.T) {
@@ -242,11 +284,11 @@ func TestRecover(t *testing.T) {
 	street.Meet(ana, desk)
 	v := ana.Await("a card", func(v node.View) bool { return len(v.Todo().Admit) == 1 })
 	card := v.Cards[0]
-	if asks := card.Asks; !strings.Contains(asks, "--effect recover:Bo,"+card.Card.Device.Short()) {
+	if asks := card.Asks(); !strings.Contains(asks, "--effect recover:Bo,"+card.Card.Device.Short()) || !strings.Contains(asks, desk.CardWords()) {
 		t.Errorf("the card asks: %q", asks)
 	}
 	desk.Await("a reason to wait", func(v node.View) bool {
-		return len(v.Peers) == 1 && strings.Contains(v.Peers[0].Waits, "tell all of them your card: "+card.Card.Device.Short())
+		return len(v.Peers) == 1 && strings.Contains(v.Peers[0].Waits, "the four words that this computer shows")
 	})
 	_, err = ana.Admit(t.Context(), card.Card.Device.Short(), false)
 	refuse(t, err, "refused", "needs a proposal")
@@ -266,10 +308,10 @@ func TestRecover(t *testing.T) {
 	tablet := nodetest.Join(t, street, lost, "Ana's tablet")
 	street.Meet(chi, tablet)
 	v = chi.Await("a card", func(v node.View) bool { return len(v.Cards) == 1 })
-	advised := effectsOf(v.Cards[0].Asks)
+	advised := effectsOf(v.Cards[0].Asks())
 	effect := "recover:Ana," + v.Cards[0].Card.Device.Short()
 	if len(advised) != 2 || advised[1] != effect {
-		t.Errorf("of somebody who keeps the minutes, the card asks %q", v.Cards[0].Asks)
+		t.Errorf("of somebody who keeps the minutes, the card asks %q", v.Cards[0].Asks())
 	}
 	_, err = chi.OpenProposal(t.Context(), node.Proposal{Title: "x", Effects: []string{effect}})
 	refuse(t, err, "refused", "Ana is a teller: decide on other tellers first")

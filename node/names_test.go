@@ -96,13 +96,13 @@ func TestComeBack(t *testing.T) {
 	back := nodetest.JoinWith(t, street, node.JoinAs{Code: code, As: "Robert", Device: "new desk", Kept: old})
 	street.Meet(ana, back)
 	v := ana.Await("Bo at the door", func(v node.View) bool { return len(v.Todo().Admit) == 1 })
-	if asks := v.Todo().Admit[0].Asks; !strings.Contains(asks, "who left") || !strings.Contains(asks, "--yes") {
+	if asks := v.Todo().Admit[0].Asks(); !strings.Contains(asks, "who left") || !strings.Contains(asks, "--yes") {
 		t.Errorf("Ana is told: %s", asks)
 	}
 	back.Await("a reason to wait", func(v node.View) bool { return strings.Contains(v.Waits, "by hand") })
 	_, err := ana.Admit(t.Context(), "Robert", false)
 	refuse(t, err, "refused", "Robert is Bo, who left")
-	must[record.ID](t)(ana.Admit(t.Context(), "Robert", true))
+	must[record.ID](t)(ana.Admit(t.Context(), back.CardWords(), true))
 	if v := back.Await("joined", joined); v.Me.ID != me || v.Me.Status != member.StatusAssociate {
 		t.Errorf("Bo came back as %s, %s", v.Me.ID.Short(), v.Me.Status)
 	}

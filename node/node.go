@@ -92,6 +92,7 @@ type Node struct {
 	lastSeq   uint64           // while unsigned: up to which seq this home knows that it signed
 	fork      []*record.Record // the proof that this device signed two records in one slot, hollow; nil: there is none
 	cards     map[record.Key]Card
+	cardWords func() string // see CardWords
 	told      []Event
 	door      door
 	followers map[chan struct{}]struct{}
@@ -124,6 +125,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg: cfg, inputs: make(chan input, inputsMost), quit: make(chan struct{}), stopped: make(chan struct{}),
 		cards: map[record.Key]Card{}, followers: map[chan struct{}]struct{}{}, parted: map[record.Key]time.Time{},
 	}
+	n.cardWords = sync.OnceValue(func() string { return WordsOf(cfg.Home.Secrets().Card) })
 	if err := n.restore(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"coop/crdt/coop"
 	"coop/crdt/member"
 	"coop/crdt/record"
+	"coop/node/keys"
 )
 
 // RecoveryCode makes a code with which somebody who lost all their computers and
@@ -40,19 +41,46 @@ func (n *Node) RecoveryCode(ctx context.Context, typed string) (out Invited, err
 // Recovers reports whether it is the card of somebody whose keys are lost.
 func (c Card) Recovers() bool { return c.Card.Recovers != (record.ID{}) }
 
-// asks says what who shows a card wants, and the command that does it.
-func (n *Node) asks(s *coop.State, c member.Card) string {
-	if c.Recovers == (record.ID{}) {
-		yes := ""
-		why := doubts(s, c)
+// asking completes a card by what who shows it wants, and by the command that does it.
+func (n *Node) asking(s *coop.State, c Card) Card {
+	if !c.Recovers() {
+		yes, why := "", doubts(s, c.Card)
 		if why != nil {
 			yes = " --yes"
 		}
-		return fmt.Sprintf("%s wants to join%s   coop member admit %s%s", c.Name, strings.Join(append([]string{""}, why...), "; "), c.Device.Short(), yes)
+		c.wants = strings.Join(append([]string{c.Card.Name + " wants to join"}, why...), "; ")
+		c.command = "coop member admit " + c.Card.Device.Short() + yes
+		return c
 	}
-	m, _ := s.People.Members.Get(c.Recovers)
-	return fmt.Sprintf("somebody says to be %s, whose keys are lost: ask %[1]s whether their card is %s   %s", m.Name, c.Device.Short(), n.newKeys(s, m, c.Device))
+	m, _ := s.People.Members.Get(c.Card.Recovers)
+	c.who = m.Name
+	c.wants = fmt.Sprintf("somebody says to be %s, whose keys are lost", m.Name)
+	c.command = n.newKeys(s, m, c.Card.Device)
+	return c
 }
+
+// Asks says what who shows the card wants, what to compare, and the command that does
+// it.
+func (c Card) Asks() string {
+	if c.Recovers() {
+		return fmt.Sprintf("%s: ask %s by voice whether the words of their card are %q   %s", c.wants, c.who, c.Words(), c.command)
+	}
+	return fmt.Sprintf("%s; the words of the card are %q   %s", c.wants, c.Words(), c.command)
+}
+
+// WordsOf returns the four words of a join or recovery card, for people to compare by
+// voice; "" of any other. It takes some 10 ms.
+func WordsOf(card []byte) string {
+	c, err := member.ParseCard(card)
+	if err != nil {
+		return ""
+	}
+	return keys.CardWords(c.Root, c.Device)
+}
+
+// CardWords returns the words of the card that this computer shows at doors: see
+// WordsOf.
+func (n *Node) CardWords() string { return n.cardWords() }
 
 // newKeys is the command that proposes the new keys of a card for somebody. Who
 // keeps the minutes gives up the seat in the same decision.

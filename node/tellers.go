@@ -404,12 +404,7 @@ func (n *Node) candidates(s *coop.State, m member.Member, fits func(member.Devic
 
 // saysLost reports whether a recovery card for a member waits at the door.
 func (n *Node) saysLost(s *coop.State, m member.Member) bool {
-	for device, c := range n.cards {
-		if c.Card.Recovers == m.ID && n.waits(s, device, c) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.undecided(s), func(c Card) bool { return c.Card.Recovers == m.ID })
 }
 
 // changeTellers is the command that proposes other tellers.

@@ -23,6 +23,7 @@ type View struct {
 	Now    time.Time
 	Peers  []Peer
 	Cards  []Card // newcomers at this node's door
+	Hidden int    // cards for recoveries there that are not shown, since too many are for one person
 	Events []Event
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
@@ -51,9 +52,13 @@ type Card struct {
 	Card  member.Card
 	Bytes []byte
 	Seen  time.Time
-	Asks  string // what who shows it wants, and the command that does it
+	Words func() string // see WordsOf; the first call takes some 10 ms
 
-	root record.Key // of a member to be recovered, when the card was first seen
+	wants   string // what who shows it wants
+	command string // that does it
+	session replica.SessionID
+	who     string     // is to be recovered
+	root    record.Key // of who is to be recovered, when the card was first seen
 }
 
 // Event is something that happened at this node, for the log.
@@ -100,7 +105,7 @@ func (n *Node) view() View {
 		v.Peers = append(v.Peers, n.peer(v.State, p))
 	}
 	if v.State != nil {
-		v.Cards = n.waiting(v.State)
+		v.Cards, v.Hidden = shownCards(n.waiting(v.State))
 	}
 	return v
 }

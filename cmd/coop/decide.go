@@ -169,7 +169,7 @@ func (t *terminal) proposal(p api.Proposal) {
 	t.fields("status", status, "rule", p.Rule, "votes", tally(p), "by", p.Author, "opened", t.when(p.Opened),
 		"closes", t.whenSet(p.ClosesAt), "minutes", inMinutes(p.Minuted, p.Waits), "id", p.ID.String())
 	for _, e := range p.Effects {
-		t.fields("effect", e.Text, "failed", e.Failed)
+		t.fields("effect", e.Text, "words", e.Words, "failed", e.Failed)
 	}
 	t.fields("careful", unseats(p))
 	t.text(p.Text)

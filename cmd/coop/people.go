@@ -103,9 +103,15 @@ func memberWaitingCmd(t *terminal) *cobra.Command {
 				if n.Of != "" {
 					what = "lost their keys; says they are " + n.Of
 				}
-				rows = append(rows, []string{n.ID, line(n.Name), line(n.Device), line(what), t.when(n.Seen)})
+				rows = append(rows, []string{n.ID, n.Words, line(n.Name), line(n.Device), line(what), t.when(n.Seen)})
 			}
-			t.table([]string{"CARD", "NAME", "DEVICE", "", "SINCE"}, rows)
+			t.table([]string{"CARD", "WORDS", "NAME", "DEVICE", "", "SINCE"}, rows)
+			if len(rows) > 0 {
+				t.note("  the words of each card stand on the screen that shows it: ask the person for them, by voice")
+			}
+			if out.Hidden > 0 {
+				t.note("  and %s: whose words were told to you is found by them, --effect recover:NAME,ONE-TWO-THREE-FOUR", count(out.Hidden, "more card"))
+			}
 		})
 	}}
 }
@@ -114,7 +120,7 @@ func memberAdmitCmd(t *terminal) *cobra.Command {
 	var in api.AdmitIn
 	c := &cobra.Command{
 		Use: "admit NAME|CARD", Short: "Admit somebody who waits, or carry their card to a sponsor", Args: args(cobra.ExactArgs(1)),
-		Long: "Admits somebody who waits, or carries their card to a sponsor. Who has the name of somebody\nelse, or nearly so, or was in the co-op before, is admitted with --yes: you know who it is.",
+		Long: "Admits somebody who waits, or carries their card to a sponsor. A card is named as\n`coop member waiting` shows it, or by its four words with hyphens between. Who has the name of somebody\nelse, or nearly so, or was in the co-op before, is admitted with --yes: you know who it is.",
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.make(c.Context(), "/v1/newcomers/"+url.PathEscape(a[0]), in, "admitted "+line(a[0]), "coop member propose "+line(a[0]))
 		},

@@ -13,7 +13,7 @@ func memberRecoverCmd(t *terminal) *cobra.Command {
 words joins with --words, and is in. Who has not joins without: their new computer makes
 new keys and shows a card at the doors of the co-op. The members decide whether it is
 them: they propose it with the card, which "coop member waiting" shows, and ask the
-person whether the card is theirs.`,
+person by voice for the four words of their card, which stand on both screens.`,
 		Example: "coop member recover Bo",
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.code(c, "/v1/members/"+url.PathEscape(a[0])+"/recover", struct{}{},

@@ -500,6 +500,14 @@ func (t *terminal) codeFrom(typed string) (string, error) {
 // for the name or the keys: then the reason says what to do.
 const anotherCode = "if it is about the code: this home goes on with another, coop join CODE"
 
+// sameWords says what the words of this computer's card are for; "" of none.
+func sameWords(words string) string {
+	if words == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q; whoever lets you in sees the same four words: tell them by voice", words)
+}
+
 // awaitAdmission tells what a newcomer waits for until it is let in.
 func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 	var over <-chan time.Time
@@ -508,7 +516,7 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	said, hint := "", ""
+	said, hint, words := "", "", sameWords(s.node.CardWords())
 	for {
 		v, err := s.node.View(s.stopped)
 		if err != nil {
@@ -537,6 +545,10 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 		if waits != said {
 			t.note("  %s", waits)
 			said = waits
+		}
+		if v.Waits != "" && words != "" {
+			t.note("  card: %s", words)
+			words = "" // said once
 		}
 		select {
 		case <-tick.C:

@@ -23,6 +23,10 @@ func statusCmd(t *terminal) *cobra.Command {
 	}}
 }
 
+// admitsMost is how many cards at the door status shows: somebody who was put out can
+// show any number.
+const admitsMost = 8
+
 func (t *terminal) showStatus(s api.Status) {
 	if s.Clock != nil {
 		fmt.Fprintf(t.out, "! %s\n", line(s.Clock.Text))
@@ -41,7 +45,7 @@ func (t *terminal) showStatus(s api.Status) {
 		if s.Waits == "" && s.ShutOut == "" && len(s.Peers) == 0 {
 			s.Waits = "somebody of the co-op; leave `coop up` running, or say `coop join` again"
 		}
-		t.fields("waits for", s.Waits, "shut out", s.ShutOut, "device", s.Device)
+		t.fields("waits for", s.Waits, "shut out", s.ShutOut, "card", sameWords(s.CardWords), "device", s.Device)
 		if s.ShutOut != "" {
 			t.note("  %s", anotherCode)
 		}
@@ -84,8 +88,12 @@ func (t *terminal) showStatus(s api.Status) {
 	for _, d := range s.Gone {
 		t.fields("gone", fmt.Sprintf("%s, owing %s", d.Who, strings.Join(d.Owes, " and ")))
 	}
-	for _, n := range s.ToAdmit {
+	most := min(len(s.ToAdmit), admitsMost)
+	for _, n := range s.ToAdmit[:most] {
 		t.fields("admit", n.Asks)
+	}
+	if more := len(s.ToAdmit) - most + s.Hidden; more > 0 {
+		t.fields("admit", count(more, "more card")+"   coop member waiting")
 	}
 	t.fields("advice", s.Advice)
 	if s.Trouble > 0 {

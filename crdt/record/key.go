@@ -237,12 +237,13 @@ const (
 	DomainSeat      Domain = "coop/1 seat\x00"      // signature of a root over the passing of a teller's seat
 	DomainReseat    Domain = "coop/1 reseat\x00"    // signature of a member over a re-seating
 	DomainInvite    Domain = "coop/1 invite\x00"    // hash: the checksum of an invite code
+	DomainWords     Domain = "coop/1 words\x00"     // stretched hash: the four words of a card
 )
 
 // Domains lists every domain, for the test that keeps them apart.
 func Domains() []Domain {
 	return []Domain{DomainID, DomainRecord, DomainMember, DomainActor, DomainFounder, DomainCard, DomainDevice,
-		DomainTransport, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainReseat, DomainInvite}
+		DomainTransport, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainReseat, DomainInvite, DomainWords}
 }
 
 // Hash returns SHA-256 over the domain and the parts one after the other.

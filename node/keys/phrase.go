@@ -55,8 +55,7 @@ func NewPhrase() Phrase {
 // numbers, commas or new lines between the words. The error says which word is
 // wrong where that can be told.
 func ParsePhrase(typed string) (Phrase, error) {
-	split := func(c rune) bool { return c < 'a' || c > 'z' }
-	p := Phrase{strings.FieldsFunc(strings.ToLower(typed), split)}
+	p := Phrase{typedWords(typed)}
 	if len(p.words) != phraseWords {
 		return Phrase{}, fmt.Errorf("a phrase has %d words, this one has %d: write all of them, in their order", phraseWords, len(p.words))
 	}
@@ -64,6 +63,11 @@ func ParsePhrase(typed string) (Phrase, error) {
 		return Phrase{}, err
 	}
 	return p, nil
+}
+
+// typedWords returns the words in what somebody typed, whatever is between them.
+func typedWords(typed string) []string {
+	return strings.FieldsFunc(strings.ToLower(typed), func(c rune) bool { return c < 'a' || c > 'z' })
 }
 
 // String returns the words with spaces between.
@@ -88,8 +92,12 @@ func seed(phrase, passphrase string) []byte {
 // words of 11 bits.
 func encode(entropy []byte) []string {
 	sum := sha256.Sum256(entropy)
-	bits := append(slices.Clone(entropy), sum[0])
-	list, out := words(), make([]string, len(entropy)*3/4)
+	return spell(append(slices.Clone(entropy), sum[0]), len(entropy)*3/4)
+}
+
+// spell writes the first bits as words of 11 bits.
+func spell(bits []byte, n int) []string {
+	list, out := words(), make([]string, n)
 	for i := range out {
 		n := 0
 		for b := i * wordBits; b < (i+1)*wordBits; b++ {

@@ -283,7 +283,7 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 		if m, ok := r.coop.People().Members.Get(card.Recovers); !ok || m.Gone() {
 			return errors.New("the person whose keys are lost is not in the co-op")
 		}
-		r.wait(s, "the members must decide on your new keys: ask one of them to propose it, and tell all of them your card: "+s.device.Short())
+		r.wait(s, "the members must decide on your new keys: ask one of them to propose it, and tell all of them, by voice, the four words that this computer shows")
 		return nil
 	}
 	if err := r.coop.People().CheckInvite(card); err != nil {

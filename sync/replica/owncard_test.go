@@ -84,6 +84,12 @@ func TestOwnCardRefused(t *testing.T) {
 	})
 }
 
+// recovery is the card of somebody who lost all keys, with new ones.
+func (w *world) recovery(of *node, device string) member.Card {
+	terms := member.CardTerms{Coop: w.coop, Recovers: of.member(), Name: of.name, DeviceName: device}
+	return must(member.NewRecoveryCard(terms, keyOf(device+" root of "+of.name), keyOf(device+" device of "+of.name)))
+}
+
 // TestRecoveryCard: who lost all keys waits, and is told what to say; for
 // somebody who is gone the door stays closed.
 func TestRecoveryCard(t *testing.T) {
@@ -93,18 +99,19 @@ func TestRecoveryCard(t *testing.T) {
 	chi.write(member.KindLeave, nil)
 	w.pass(3 * time.Second)
 	call := func(of *node) *peer {
-		key := keyOf("new device of " + of.name)
-		terms := member.CardTerms{Coop: w.coop, Recovers: of.member(), Name: of.name, DeviceName: "new"}
 		p := w.call(ana, "new "+of.name, true).greet()
-		p.showsCard(key, of.member(), must(member.NewRecoveryCard(terms, keyOf("new root of "+of.name), key)).Encode())
+		p.showsCard(keyOf("new device of "+of.name), of.member(), w.recovery(of, "new").Encode())
 		return p
 	}
 	p := call(bo)
-	if wait, ok := p.heard[len(p.heard)-1].(wire.Wait); !ok || !strings.Contains(wait.Reason, keyOf("new device of Bo").Public().Short()) {
+	if wait, ok := p.heard[len(p.heard)-1].(wire.Wait); !ok || !strings.Contains(wait.Reason, "four words") {
 		t.Errorf("Bo hears %v", p.heard[len(p.heard)-1])
 	}
 	if n := len(ana.heard(replica.EventCard)); n != 1 {
 		t.Errorf("Ana is told of %d cards", n)
+	}
+	if p.say(wire.Vouch{Card: w.recovery(bo, "another").Encode()}); !p.closed {
+		t.Error("a session shows a second card")
 	}
 	checkDoor(t, call(chi), "not in the co-op")
 }

@@ -134,6 +134,7 @@ func latest(s *coop.State, h *history.History) time.Time {
 func (v shown) audited(c *coop.Coop, p proposal.Proposal) *Proposal {
 	out := v.proposal(p)
 	out.fillText(node.TextIn(c, p))
+	out.fillWords(p)
 	v.fillVotes(&out, p)
 	return &out
 }

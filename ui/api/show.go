@@ -52,7 +52,9 @@ func (s *Server) status(r *http.Request) (any, error) {
 	for _, e := range v.Events {
 		out.Events = append(out.Events, e.Time.UTC().Format(time.RFC3339)+" "+e.Text)
 	}
-	out.Waits, out.ShutOut = v.Waits, v.ShutOut
+	if out.Waits, out.ShutOut = v.Waits, v.ShutOut; !out.Joined {
+		out.CardWords = s.node.CardWords()
+	}
 	if v.Broken != nil {
 		e := asError(v.Broken)
 		out.Broken, out.Hint = e.Message, e.Hint
@@ -109,7 +111,9 @@ func (v shown) fillStatus(out *Status) {
 	for _, p := range todo.Confirm {
 		out.ToConfirm = append(out.ToConfirm, v.payment(p))
 	}
-	out.ToAdmit = v.newcomers(todo.Admit)
+	if out.ToAdmit = v.newcomers(todo.Admit); v.Me.Status == member.StatusMember {
+		out.Hidden = v.Hidden
+	}
 	for _, m := range s.People.Members.All() {
 		if debts := node.Owes(s, m.ID); m.Gone() && debts != nil {
 			out.Gone = append(out.Gone, Debt{v.name(m.ID), m.ID, debts})
@@ -208,13 +212,13 @@ func (s *Server) newcomers(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Newcomers{Version, v.newcomers(v.Cards)}, nil
+	return Newcomers{Version, v.newcomers(v.Cards), v.Hidden}, nil
 }
 
 func (v shown) newcomers(cards []node.Card) []Newcomer {
 	out := []Newcomer{}
 	for _, c := range cards {
-		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC(), Asks: c.Asks}
+		n := Newcomer{ID: c.Card.Device.Short(), Name: c.Card.Name, Device: c.Card.DeviceName, Seen: c.Seen.UTC(), Words: c.Words(), Asks: c.Asks()}
 		if c.Recovers() {
 			n.Of = v.name(c.Card.Recovers)
 		}
@@ -350,6 +354,7 @@ func (s *Server) proposal(r *http.Request) (any, error) {
 		return nil, err
 	}
 	out.fillText(text, unread)
+	out.fillWords(p)
 	v.fillVotes(&out, p)
 	if out.Comments, err = v.comments(p.ID); err != nil {
 		return nil, err
@@ -400,6 +405,16 @@ func (v shown) proposal(p proposal.Proposal) Proposal {
 		out.Unseats, _ = v.node.Unseats(v.ctx, p)
 	}
 	return out
+}
+
+// fillWords says which words to compare before one votes on new keys. It takes some
+// 10 ms for each card.
+func (p *Proposal) fillWords(of proposal.Proposal) {
+	for i, e := range of.Effects {
+		if e.Kind == proposal.EffectRecover {
+			p.Effects[i].Words = node.WordsOf(e.Card)
+		}
+	}
 }
 
 func (v shown) fillVotes(out *Proposal, p proposal.Proposal) {
@@ -469,7 +484,7 @@ func cardText(card []byte) string {
 	if err != nil {
 		return "of a bad card"
 	}
-	return "those of card " + c.Device.Short() + ": vote yes only if they told you so themselves"
+	return "those of card " + c.Device.Short() + ": vote yes only if they told you its four words themselves, by voice"
 }
 
 func (v shown) amount(n int64, unit string) string {

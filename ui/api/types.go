@@ -55,7 +55,8 @@ type (
 		Device      string      `json:"device"` // its key
 		DeviceName  string      `json:"device_name"`
 		Joined      bool        `json:"joined"`
-		Waits       string      `json:"waits,omitempty"` // what a newcomer waits for
+		Waits       string      `json:"waits,omitempty"`      // what a newcomer waits for
+		CardWords   string      `json:"card_words,omitempty"` // of the card that this computer shows, until it is let in
 		Records     int         `json:"records"`
 		Heads       []record.ID `json:"heads"`
 		Minuted     int         `json:"minuted"`                // records in the minutes
@@ -72,6 +73,7 @@ type (
 		ToVote      []Proposal  `json:"to_vote"`
 		ToConfirm   []Payment   `json:"to_confirm"`
 		ToAdmit     []Newcomer  `json:"to_admit"`
+		Hidden      int         `json:"hidden,omitempty"` // more cards that ask for the recovery of somebody
 		Gone        []Debt      `json:"gone"` // who left or was expelled, owing
 		Balances    []Balance   `json:"balances"`
 		Addrs       []string    `json:"addrs"`
@@ -177,7 +179,8 @@ type (
 		Device string    `json:"device"`
 		Of     string    `json:"of,omitempty"` // whose keys are lost, by what the card says
 		Seen   time.Time `json:"seen"`
-		Asks   string    `json:"asks"` // what for, and the command that does it
+		Words  string    `json:"words"` // of the card, for people to compare by voice with what the other computer shows
+		Asks   string    `json:"asks"`  // what for, and the command that does it
 	}
 
 	Listing struct {
@@ -235,6 +238,7 @@ type (
 
 	Effect struct {
 		Text   string `json:"text"`
+		Words  string `json:"words,omitempty"`  // of a card that somebody gets new keys by, where one proposal was asked for
 		Failed string `json:"failed,omitempty"` // why it did not take place
 	}
 
@@ -364,6 +368,7 @@ type (
 	Newcomers struct {
 		V         int        `json:"v"`
 		Newcomers []Newcomer `json:"newcomers"`
+		Hidden    int        `json:"hidden,omitempty"` // more cards that ask for the recovery of somebody
 	}
 	Synced struct {
 		V     int `json:"v"`
