@@ -74,7 +74,7 @@ type (
 		ToConfirm   []Payment   `json:"to_confirm"`
 		ToAdmit     []Newcomer  `json:"to_admit"`
 		Hidden      int         `json:"hidden,omitempty"` // more cards that ask for the recovery of somebody
-		Gone        []Debt      `json:"gone"` // who left or was expelled, owing
+		Gone        []Debt      `json:"gone"`             // who left or was expelled, owing
 		Balances    []Balance   `json:"balances"`
 		Addrs       []string    `json:"addrs"`
 		Words       bool        `json:"words"` // the root key is on this computer
