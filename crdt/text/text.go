@@ -151,7 +151,7 @@ func CheckLines(s string) error {
 // unseen are control characters, those that end a line or a paragraph, and format
 // characters. Joiners are none: Persian and Indic words, and emoji, need them.
 func unseen(r rune) bool {
-	return control(r) || r == 0x2028 || r == 0x2029 || in(formatSpans, r) && r != nonJoiner && r != joiner
+	return control(r) || r == 0x2028 || r == 0x2029 || in(formatSpans, r) && !isJoiner(r)
 }
 
 func control(r rune) bool { return r < ' ' || r >= 0x7f && r <= 0x9f }
@@ -172,13 +172,18 @@ func Line(s string) string {
 	line := []rune(strings.Join(strings.FieldsFunc(Show(s), space), " "))
 	kept := line[:0:0]
 	for i, r := range line {
-		needed := i > 0 && i+1 < len(line) && min(line[i-1], line[i+1]) > 0x7f
-		if needed || r != joiner && r != nonJoiner {
+		needed := len(kept) > 0 && i+1 < len(line) && joins(kept[len(kept)-1]) && joins(line[i+1])
+		if needed || !isJoiner(r) {
 			kept = append(kept, r)
 		}
 	}
 	return string(kept)
 }
+
+// joins reports whether a joiner may be needed beside a character.
+func joins(r rune) bool { return r > 0x7f && !isJoiner(r) }
+
+func isJoiner(r rune) bool { return r == joiner || r == nonJoiner }
 
 // Lines returns a text of any number of lines as it is written down.
 func Lines(s string) string {
@@ -196,8 +201,7 @@ func Show(s string) string {
 	var b strings.Builder
 	gap := false
 	for _, r := range s {
-		switch {
-		case unseen(r):
+		if unseen(r) {
 			gap = gap || space(r)
 			continue
 		}

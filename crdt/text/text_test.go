@@ -102,9 +102,15 @@ func TestLine(t *testing.T) {
 		"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", // Persian needs it
 		"\U0001f469\u200d\U0001f33e":                       "\U0001f469\u200d\U0001f33e",
 		"one\u2028two":                                     "one two",
+		"\u200d\u200d\u00e9":                               "\u00e9",
+		"\u00e9\u200d\u200ca":                              "\u00e9a",
+		"\u00e9\u200d\u200c\u00e9":                         "\u00e9\u200c\u00e9",
 	} {
 		if got := text.Line(typed); got != line {
 			t.Errorf("%+q becomes %+q, not %+q", typed, got, line)
+		}
+		if again := text.Line(line); again != line {
+			t.Errorf("%+q becomes %+q", line, again)
 		}
 		if err := text.CheckLine(text.Line(typed)); err != nil {
 			t.Errorf("%+q: %v", typed, err)
