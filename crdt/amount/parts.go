@@ -44,7 +44,7 @@ func Take(text string, known func(string) bool) (p Parts, ok bool, err error) {
 	text = strings.Join(strings.FieldsFunc(text, unicode.IsSpace), " ")
 	begins := strings.TrimSpace(glyphs.Replace(text))
 	m := partsForm.FindStringSubmatch(begins)
-	if m == nil || m[1] != "" && !isSign(m[1]) && !known(m[1]) {
+	if m == nil || m[1] != "" && !IsSign(m[1]) && !known(m[1]) {
 		return p, false, nil
 	}
 	p.Unit = m[1]
@@ -85,7 +85,9 @@ func unitBehind(unit, rest string) (string, string) {
 	return unit, strings.TrimSpace(rest)
 }
 
-func isSign(word string) bool {
+// IsSign reports whether a word has the sign of a currency in it, which may be that of
+// several.
+func IsSign(word string) bool {
 	return strings.ContainsFunc(word, func(r rune) bool { return unicode.Is(unicode.Sc, r) })
 }
 
@@ -94,7 +96,7 @@ func isSign(word string) bool {
 func fraction(p Parts, f []string, known func(string) bool) (Parts, bool, error) {
 	text := strings.TrimSpace(f[1] + " " + f[2] + "/" + f[3])
 	p.Unit, p.Rest = unitBehind(p.Unit, f[4])
-	if p.Unit != "" && !isSign(p.Unit) && !known(p.Unit) && !IsHour(p.Unit) {
+	if p.Unit != "" && !IsSign(p.Unit) && !known(p.Unit) && !IsHour(p.Unit) {
 		return p, true, fmt.Errorf("%q may be a part of one, or a price for %s: write for example 0.5 %s, or 1 euro/2 %[3]s", text+" "+p.Unit, f[3]+" "+p.Unit, p.Unit)
 	}
 	whole, _ := strconv.Atoi("0" + f[1])

@@ -247,7 +247,7 @@ func (t *Table) fill(s *sheet, cols columns, width int, o TableOptions) {
 		}
 		n++
 		if err == nil {
-			err = s.fits(row, make([]string, width))
+			err = s.fits(row, width)
 		}
 		if err != nil {
 			t.Bad = append(t.Bad, RowError{s.row, "", err.Error()})

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"coop/crdt/amount"
 )
@@ -144,7 +143,7 @@ func (r Reader) unit(word string) (string, error) {
 	if amount.Same(word, r.Unit) {
 		return r.Unit, nil
 	}
-	if strings.ContainsFunc(word, func(c rune) bool { return unicode.Is(unicode.Sc, c) }) {
+	if amount.IsSign(word) {
 		return "", fmt.Errorf("%q may be a sign of several units: name the unit as a word behind the amount, such as 4.50 euro", word)
 	}
 	return word, nil

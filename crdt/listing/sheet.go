@@ -114,12 +114,13 @@ func (s *sheet) next() ([]string, error) {
 	return cells, err
 }
 
-func (s *sheet) fits(cells, header []string) error {
-	if n := len(cells); n < len(header) {
-		return fmt.Errorf("it has %d cells for %d columns: add the missing ones, empty if need be", n, len(header))
+// fits says why a row is not one of so many columns, or nil.
+func (s *sheet) fits(cells []string, columns int) error {
+	if n := len(cells); n < columns {
+		return fmt.Errorf("it has %d cells for %d columns: add the missing ones, empty if need be", n, columns)
 	}
-	if n := len(trimEmpty(cells)); n > len(header) {
-		return fmt.Errorf("it has %d cells for %d columns: put a cell with a %q inside in quotation marks", n, len(header), s.reader.Comma)
+	if n := len(trimEmpty(cells)); n > columns {
+		return fmt.Errorf("it has %d cells for %d columns: put a cell with a %q inside in quotation marks", n, columns, s.reader.Comma)
 	}
 	return nil
 }
