@@ -109,11 +109,13 @@ type DeviceInvite struct {
 	Expires int64      `json:"expires"` // unix milliseconds
 }
 
-// Home is an open home. One program has it open at a time. One goroutine
-// changes it; Secrets and what reads them may be called by any.
+// Home is an open home. One program has it open at a time. Any goroutine may read
+// and change the secrets; one alone marks and remembers peers.
 type Home struct {
 	dir  string
 	lock *flock.Flock
+
+	changing sync.Mutex // held from reading the secrets to writing them
 
 	mu      sync.RWMutex
 	secrets Secrets         // guarded by mu
@@ -255,7 +257,8 @@ func decodeSecrets(b []byte, s *Secrets) error {
 	return err
 }
 
-// Create fills an empty home. Errors wrap ErrExists where it has a co-op.
+// Create fills an empty home. Errors wrap ErrExists where it has a co-op; after any
+// other the home is empty again.
 func (h *Home) Create(s Secrets) error {
 	if !h.Empty() {
 		return fmt.Errorf("%w: use another --home for another co-op", ErrExists)
@@ -263,7 +266,10 @@ func (h *Home) Create(s Secrets) error {
 	if err := h.write(s); err != nil {
 		return err
 	}
-	return h.Mark(0, record.ID{})
+	if err := h.Mark(0, record.ID{}); err != nil {
+		return errors.Join(err, h.Discard())
+	}
+	return nil
 }
 
 // Discard empties a home again whose co-op came to nothing: nobody was told of
@@ -319,33 +325,31 @@ func (h *Home) Device() *record.Private {
 	return h.device
 }
 
-// ForgetWords takes the root key off this computer.
-func (h *Home) ForgetWords() error {
+// change replaces the secrets by what change makes of them, one change after the
+// other.
+func (h *Home) change(change func(*Secrets)) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	s := h.Secrets()
-	s.Words = ""
+	change(&s)
 	return h.write(s)
 }
+
+// ForgetWords takes the root key off this computer.
+func (h *Home) ForgetWords() error { return h.change(func(s *Secrets) { s.Words = "" }) }
 
 // TakeCode gives the home of a newcomer another code and the card that goes with
 // it. Its keys stay.
 func (h *Home) TakeCode(invite string, network Secret, card []byte) error {
-	s := h.Secrets()
-	s.Invite, s.Network, s.Card = invite, network, card
-	return h.write(s)
+	return h.change(func(s *Secrets) { s.Invite, s.Network, s.Card = invite, network, card })
 }
 
 // SetPort remembers the port this node listens on.
-func (h *Home) SetPort(port int) error {
-	s := h.Secrets()
-	s.Port = port
-	return h.write(s)
-}
+func (h *Home) SetPort(port int) error { return h.change(func(s *Secrets) { s.Port = port }) }
 
 // Keep changes what the home keeps for the node.
 func (h *Home) Keep(change func(*Kept)) error {
-	s := h.Secrets()
-	change(&s.Kept)
-	return h.write(s)
+	return h.change(func(s *Secrets) { change(&s.Kept) })
 }
 
 // DeviceInvites returns the codes for further computers that were not used.
@@ -353,19 +357,18 @@ func (h *Home) DeviceInvites() []DeviceInvite { return h.Secrets().DeviceInvites
 
 // AddDeviceInvite remembers a code for a further computer.
 func (h *Home) AddDeviceInvite(i DeviceInvite) error {
-	s := h.Secrets()
-	if slices.ContainsFunc(s.DeviceInvites, func(has DeviceInvite) bool { return has.Key == i.Key }) {
+	if slices.ContainsFunc(h.DeviceInvites(), func(has DeviceInvite) bool { return has.Key == i.Key }) {
 		return nil
 	}
-	s.DeviceInvites = append(slices.Clone(s.DeviceInvites), i)
-	return h.write(s)
+	return h.change(func(s *Secrets) { s.DeviceInvites = append(slices.Clone(s.DeviceInvites), i) })
 }
 
 // DropDeviceInvite strikes off a code that was used.
 func (h *Home) DropDeviceInvite(key record.Key) error {
-	s := h.Secrets()
-	s.DeviceInvites = slices.DeleteFunc(slices.Clone(s.DeviceInvites), func(i DeviceInvite) bool { return i.Key == key })
-	return h.write(s)
+	return h.change(func(s *Secrets) {
+		used := func(i DeviceInvite) bool { return i.Key == key }
+		s.DeviceInvites = slices.DeleteFunc(slices.Clone(s.DeviceInvites), used)
+	})
 }
 
 // PeerAddrs returns the remembered addresses of peers, the newest last; none if the

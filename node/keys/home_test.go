@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -84,6 +85,48 @@ func TestSecrets(t *testing.T) {
 				t.Errorf("%s was left in %s", f.Name(), d)
 			}
 		}
+	}
+}
+
+// TestChangedAtOnce: of changes that are made at the same time none is lost. The port
+// is chosen while the node's loop may already keep something.
+func TestChangedAtOnce(t *testing.T) {
+	h := open(t, t.TempDir())
+	if err := h.Create(secrets()); err != nil {
+		t.Fatal(err)
+	}
+	const each = 20
+	var changes sync.WaitGroup
+	for first := range 2 {
+		changes.Go(func() {
+			for i := range each {
+				if err := h.AddDeviceInvite(keys.DeviceInvite{Key: record.Key{byte(first), byte(i)}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	changes.Wait()
+	if got := len(h.DeviceInvites()); got != 2*each {
+		t.Errorf("the home has %d of %d codes", got, 2*each)
+	}
+}
+
+// TestNotCreated: a home that could not be filled is empty, and can be filled later.
+func TestNotCreated(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	if err := os.Mkdir(filepath.Join(dir, "marker"), 0o700); err != nil { // nothing can be written there
+		t.Fatal(err)
+	}
+	if err := h.Create(secrets()); err == nil {
+		t.Fatal("it was created without a marker")
+	}
+	if !h.Empty() {
+		t.Error("the home is not empty")
+	}
+	if err := h.Create(secrets()); err != nil {
+		t.Errorf("filled later: %v", err)
 	}
 }
 
