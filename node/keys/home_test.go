@@ -37,6 +37,17 @@ func secrets() keys.Secrets {
 	}
 }
 
+// filled returns the folder of a home that has a co-op and is closed.
+func filled(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	h := open(t, dir)
+	if err := errors.Join(h.Create(secrets()), h.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestSecrets(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "home")
 	t.Setenv("TMPDIR", t.TempDir())
@@ -140,12 +151,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 }
 
 func TestDamagedSecrets(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	if err := h.Create(secrets()); err != nil {
-		t.Fatal(err)
-	}
-	h.Close()
+	dir := filled(t)
 	path := filepath.Join(dir, "secrets")
 	whole, _ := os.ReadFile(path)
 	text := whole[:bytes.LastIndex(whole, []byte("sha256 "))]
@@ -182,12 +188,7 @@ func sealed(b []byte) []byte { return fmt.Appendf(bytes.Clone(b), "sha256 %x\n",
 
 // TestMissingSecrets: a home whose secrets are gone is not taken for an empty one.
 func TestMissingSecrets(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	if err := h.Create(secrets()); err != nil {
-		t.Fatal(err)
-	}
-	h.Close()
+	dir := filled(t)
 	path := filepath.Join(dir, "secrets")
 	whole, err := os.ReadFile(path)
 	if err == nil {
@@ -202,7 +203,7 @@ func TestMissingSecrets(t *testing.T) {
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h = open(t, dir)
+	h := open(t, dir)
 	if err := h.Discard(); err != nil || !h.Empty() {
 		t.Fatal(err)
 	}
@@ -273,12 +274,7 @@ func TestFolder(t *testing.T) {
 }
 
 func TestExposed(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	if err := h.Create(secrets()); err != nil {
-		t.Fatal(err)
-	}
-	h.Close()
+	dir := filled(t)
 	path := filepath.Join(dir, "secrets")
 	for _, mode := range []os.FileMode{0o604, 0o640, 0o602, 0o660, 0o666} {
 		os.Chmod(path, mode)

@@ -31,6 +31,17 @@ func wantVerdict(t *testing.T, h *keys.Home, held int, want keys.Verdict) {
 	}
 }
 
+// markedAt returns the folder of a home, now closed, whose device signed so many records.
+func markedAt(t *testing.T, seq int) (dir string) {
+	t.Helper()
+	dir = filled(t)
+	h := open(t, dir)
+	if err := errors.Join(h.Mark(uint64(seq), id(seq)), h.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestMarker(t *testing.T) {
 	dir := t.TempDir()
 	h := open(t, dir)
@@ -65,11 +76,7 @@ func TestMarker(t *testing.T) {
 
 // TestCopiedHome copies a home whole, marker included, as a backup does.
 func TestCopiedHome(t *testing.T) {
-	dir, copied := t.TempDir(), t.TempDir()
-	h := open(t, dir)
-	h.Create(secrets())
-	h.Mark(9, id(9))
-	h.Close()
+	dir, copied := markedAt(t, 9), t.TempDir()
 	for _, name := range []string{"secrets", "marker"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -79,7 +86,7 @@ func TestCopiedHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h = open(t, dir)
+	h := open(t, dir)
 	wantVerdict(t, h, 9, keys.MarkerOK)
 	h.Close()
 	h = open(t, copied)
@@ -100,17 +107,13 @@ func TestCopiedHome(t *testing.T) {
 
 // TestRolledBack puts the marker back where it was, as a disk does that is put back.
 func TestRolledBack(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	h.Create(secrets())
-	h.Mark(8, id(8))
-	h.Close()
+	dir := markedAt(t, 8)
 	path := filepath.Join(dir, "marker")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h = open(t, dir)
+	h := open(t, dir)
 	h.Mark(9, id(9))
 	h.Close()
 	if err := os.WriteFile(path, before, 0o600); err != nil {
@@ -145,11 +148,7 @@ func TestRolledBack(t *testing.T) {
 // TestPutBack puts a home back where it was: the system gives the inode of the
 // old marker to the new one.
 func TestPutBack(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	h.Create(secrets())
-	h.Mark(9, id(9))
-	h.Close()
+	dir := markedAt(t, 9)
 	for range 20 { // mostly the first does
 		path := filepath.Join(dir, "marker")
 		b, err := os.ReadFile(path)
@@ -166,11 +165,7 @@ func TestPutBack(t *testing.T) {
 }
 
 func TestDamagedMarker(t *testing.T) {
-	dir := t.TempDir()
-	h := open(t, dir)
-	h.Create(secrets())
-	h.Mark(9, id(9))
-	h.Close()
+	dir := markedAt(t, 9)
 	path := filepath.Join(dir, "marker")
 	whole, _ := os.ReadFile(path)
 	for i := range whole {
@@ -187,7 +182,7 @@ func TestDamagedMarker(t *testing.T) {
 			h.Close()
 		}
 	}
-	h = open(t, dir)
+	h := open(t, dir)
 	h.Mark(3, id(3))
 	wantVerdict(t, h, 3, keys.MarkerOK)
 }
