@@ -15,6 +15,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"coop/crdt/listing"
 	"coop/crdt/record"
 	"coop/ui/api"
 )
@@ -89,15 +90,19 @@ have here already, word for word, are left out: it may be said again.`,
 	return c
 }
 
-// fileMost bounds what is read of a file: a price list is far smaller.
-const fileMost = 16 << 20
-
-// file reads a file, or standard input for "-".
+// file reads a file, or standard input for "-"; of one that is larger than a price list
+// can be, enough that it is refused.
 func (t *terminal) file(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(io.LimitReader(t.in, fileMost))
+	in := t.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		defer f.Close()
+		in = f
 	}
-	b, err := os.ReadFile(name)
+	b, err := io.ReadAll(io.LimitReader(in, listing.MaxFileLen+1))
 	if err != nil {
 		return nil, usage("%v", err)
 	}
@@ -106,19 +111,19 @@ func (t *terminal) file(name string) ([]byte, error) {
 
 // importFile shows what a file would change, and does it.
 func (t *terminal) importFile(ctx context.Context, f importFlags, file []byte, fromInput bool) error {
-	var out api.Imported
-	if err := t.post(ctx, f.query(true), bytes.NewReader(file), &out); err != nil {
+	var would, out api.Imported
+	if err := t.post(ctx, f.query(true), bytes.NewReader(file), &would); err != nil {
 		return err
 	}
 	if f.look {
-		return t.answer(out, func() {
-			t.importPreview(out, f.closeGone)
+		return t.answer(would, func() {
+			t.importPreview(would, f.closeGone)
 			t.note("nothing was done: this was --dry-run")
 		})
 	}
-	if !f.yes && (len(out.Changed) > 0 || f.closeGone && len(out.Gone) > 0) {
+	if !f.yes && (len(would.Changed) > 0 || f.closeGone && len(would.Gone) > 0) {
 		if !t.json {
-			t.importPreview(out, f.closeGone)
+			t.importPreview(would, f.closeGone)
 		}
 		if err := t.agree("import it?", fromInput); err != nil {
 			return err
