@@ -168,6 +168,9 @@ func importSummary(out api.Imported, closeGone bool) string {
 	if closeGone {
 		gone = "closed"
 	}
+	if len(out.IDs) > 0 && len(out.New)+len(out.Changed)+len(out.Gone) == 0 {
+		return count(len(out.IDs), "listing") + " imported or changed before, when this --once was said first"
+	}
 	return fmt.Sprintf("%d new, %d changed, %d %s, %d as they were", len(out.New), len(out.Changed), len(out.Gone), gone, out.Same)
 }
 
