@@ -2,16 +2,21 @@ package node_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"coop/crdt/coop"
 	"coop/crdt/record"
 	"coop/node"
+	"coop/node/keys"
 	"coop/node/nodetest"
+	"coop/node/store"
 )
 
 // homeDir is the folder of a house's home.
@@ -147,6 +152,39 @@ func TestAloneAfterStart(t *testing.T) {
 	bo.Reopen()
 	if err := pears(t, bo); err != nil {
 		t.Errorf("at the next start: %v", err)
+	}
+}
+
+// TestSignsNotYet: a device that may sign again and cannot note it, for a reason of the
+// disk, tries again now and then, and keeps no processor busy.
+func TestSignsNotYet(t *testing.T) {
+	ana := nodetest.Found(t, nodetest.NewStreet(), "Ana")
+	ana.Close()
+	startAnew(t)
+	home := must[*keys.Home](t)(keys.Open(homeDir(ana)))
+	defer home.Close()
+	s := must[*store.Store](t)(store.Open(home.StoreDir()))
+	defer s.Close()
+	var asked, ahead atomic.Int64
+	now := func() time.Time {
+		asked.Add(1)
+		return time.Now().Add(time.Duration(ahead.Load()))
+	}
+	n := must[*node.Node](t)(node.Open(node.Config{Home: home, Store: s, Transport: []byte("none"), Now: now, Log: slog.New(slog.DiscardHandler)}))
+	defer n.Close()
+	marker := filepath.Join(homeDir(ana), "marker")
+	if err := errors.Join(os.Remove(marker), os.Mkdir(marker, 0o700), n.Attach(&gate{})); err != nil {
+		t.Fatal(err)
+	}
+	ahead.Store(int64(time.Minute)) // nobody can be reached
+	must[node.View](t)(n.View(t.Context()))
+	before := asked.Load()
+	time.Sleep(500 * time.Millisecond)
+	if v := must[node.View](t)(n.View(t.Context())); v.Broken == nil {
+		t.Fatal("it signs, and has noted nothing")
+	}
+	if times := asked.Load() - before; times > 100 {
+		t.Errorf("in half a second the loop asked for the time %d times", times)
 	}
 }
 

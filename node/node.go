@@ -37,7 +37,8 @@ const (
 	// what is held, so that a long catch-up does not write everything again and again.
 	snapshotEvery = 2000
 
-	// retryAfter is how often a node that cannot write looks whether it can.
+	// retryAfter is how often a node that cannot write, or not note that it may sign
+	// again, looks whether it can.
 	retryAfter = time.Second
 )
 
@@ -205,9 +206,7 @@ func (n *Node) restore() error {
 	return nil
 }
 
-const (
-	foldCache = "fold"
-)
+const foldCache = "fold"
 
 // keep has the home know what it must know without the store: that this node has
 // joined, for should what its invite names ever be taken back it is a member's node
@@ -257,7 +256,7 @@ func (n *Node) loop() {
 		n.commit()
 		wait := n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now())
 		if left, waits := n.looksFor(); waits {
-			wait = min(wait, left)
+			wait = min(wait, max(left, retryAfter))
 		}
 		if n.writable() != nil {
 			wait = max(wait, retryAfter) // what is due cannot be done, and would be due again at once

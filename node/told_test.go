@@ -54,6 +54,7 @@ type gate struct {
 func (g *gate) Publish([]*record.Record)             { g.reached <- struct{}{}; <-g.open }
 func (g *gate) Ready(replica.SessionID)              {}
 func (g *gate) Close(replica.SessionID)              {}
+func (g *gate) Addrs() []string                      { return nil }
 func (g *gate) PeerAddrs(replica.SessionID) []string { return nil }
 
 // TestToldWhenDurable: a newcomer at the door is admitted, by a record that cannot
