@@ -23,10 +23,12 @@ const (
 	// there is nobody to ask: after a longer time it may as well be wrong by that much.
 	clockGap = 7 * 24 * time.Hour
 
-	// clockEvery is how often the node looks at its clock, and keptEvery how far the
-	// latest time goes on until it is kept.
+	// clockEvery is how often the node looks at its clock. What it shows is kept again
+	// when the latest time has gone on by keptEvery, or what others are ahead has
+	// changed by keptAhead.
 	clockEvery = time.Second
 	keptEvery  = 10 * time.Minute
+	keptAhead  = time.Minute
 
 	clockName = "clock"
 )
@@ -105,11 +107,15 @@ func (c *clock) compare(others []otherClock) (agree bool) {
 	return !c.Apart
 }
 
-// keepClock keeps what changed, but not each second that passes.
+// keepClock keeps what changed, but not each second that passes or that others' clocks
+// differ by: to keep is to wait for the disk.
 func (n *Node) keepClock() {
 	was := n.keptClock
 	if passed := n.clock.Latest - was.Latest; 0 <= passed && passed < keptEvery.Milliseconds() {
 		was.Latest = n.clock.Latest
+	}
+	if abs(n.clock.Ahead-was.Ahead) < keptAhead.Milliseconds() {
+		was.Ahead = n.clock.Ahead
 	}
 	if was == n.clock || n.writable() != nil {
 		return

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,4 +118,27 @@ func TestClockBeforeAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong(t, ana, "")
+}
+
+// TestClockIsKeptAtTimes: what others' clocks are ahead by a little more or less is not
+// written to the disk each time they say it.
+func TestClockIsKeptAtTimes(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora")
+	nodetest.AwaitSame(append(others, ana)...)
+	kept := func() string {
+		ana.Await("all", func(v node.View) bool {
+			live := slices.DeleteFunc(v.Peers, func(p node.Peer) bool { return !p.Live })
+			return len(live) == len(others)
+		})
+		return string(must[[]byte](t)(ana.Store.Small("clock")))
+	}
+	before := kept()
+	for _, h := range others {
+		street.Part(h)
+		h.Sleep(3 * time.Second)
+	}
+	street.Meet(ana, others[0], others[1], others[2])
+	if kept() != before {
+		t.Error("it was written because others' clocks are three seconds ahead")
+	}
 }
