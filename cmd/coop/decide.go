@@ -237,7 +237,7 @@ func (t *terminal) afterVote(ctx context.Context, id string) error {
 		t.note("! %s", text)
 	}
 	for _, v := range p.Votes {
-		if v.Member == s.Member && v.Late {
+		if v.MemberID.String() == s.MemberID && v.Late {
 			t.note("! it was decided before: your vote is shown as late and changes nothing")
 		}
 	}

@@ -115,7 +115,10 @@ func (v shown) fillStatus(out *Status) {
 		out.Hidden = v.Hidden
 	}
 	for _, m := range s.People.Members.All() {
-		if debts := node.Owes(s, m.ID); m.Gone() && debts != nil {
+		if !m.Gone() {
+			continue
+		}
+		if debts := node.Owes(s, m.ID); debts != nil {
 			out.Gone = append(out.Gone, Debt{v.name(m.ID), m.ID, debts})
 		}
 	}
@@ -277,7 +280,7 @@ func (s *Server) listing(r *http.Request) (any, error) {
 func (v shown) listing(l listing.Listing) Listing {
 	return Listing{
 		ID: l.ID, Kind: string(l.Kind), Status: string(l.Status), Title: l.Title, Text: l.Text, Category: l.Category, Tags: list(l.Tags),
-		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Code: l.Code, List: l.List, Expires: timeOrNone(l.Expires), Owner: v.name(l.Owner), Mine: v.mine(l.Owner),
+		Price: l.Price.String(), Quantity: l.Quantity, Place: l.Place, Code: l.Code, List: l.List, Expires: timeOrNone(l.Expires), Owner: v.name(l.Owner), OwnerID: l.Owner, Mine: v.mine(l.Owner),
 	}
 }
 
@@ -298,7 +301,7 @@ func (v shown) comments(about record.ID) ([]Comment, error) {
 	out := make([]Comment, len(ids))
 	for i, id := range ids {
 		c, _ := v.State.Comments.Get(id)
-		out[i] = Comment{c.ID, v.name(c.Owner), c.Text}
+		out[i] = Comment{c.ID, v.name(c.Owner), c.Owner, c.Text}
 	}
 	return out, err
 }
@@ -316,7 +319,7 @@ func (s *Server) proposals(r *http.Request) (any, error) {
 	}
 	for _, t := range v.State.Texts.All() {
 		if !named[t.ID] {
-			out.Drafts = append(out.Drafts, Draft{t.ID, t.Title, t.Text, v.name(t.Owner)})
+			out.Drafts = append(out.Drafts, Draft{t.ID, t.Title, t.Text, v.name(t.Owner), t.Owner})
 		}
 	}
 	slices.SortStableFunc(out.Proposals, func(a, b Proposal) int { return a.Opened.Compare(b.Opened) })
@@ -336,7 +339,7 @@ func (s *Server) draft(r *http.Request) (any, error) {
 	return struct {
 		V int `json:"v"`
 		Draft
-	}{Version, Draft{t.ID, t.Title, t.Text, v.name(t.Owner)}}, err
+	}{Version, Draft{t.ID, t.Title, t.Text, v.name(t.Owner), t.Owner}}, err
 }
 
 func (s *Server) proposal(r *http.Request) (any, error) {
@@ -374,7 +377,7 @@ func (p *Proposal) fillText(text string, unread error) {
 
 func (v shown) proposal(p proposal.Proposal) Proposal {
 	out := Proposal{
-		ID: p.ID, Title: p.Title, Rule: string(p.Rule), Status: string(p.Status), Author: v.name(p.Author), Effects: []Effect{},
+		ID: p.ID, Title: p.Title, Rule: string(p.Rule), Status: string(p.Status), Author: v.name(p.Author), AuthorID: p.Author, Effects: []Effect{},
 		Opened: time.UnixMilli(p.Opened).UTC(), ClosesAt: timeOrNone(p.ClosesAt), Electorate: len(p.Voters), Needed: proposal.Needed(p.Rule, len(p.Voters)),
 		Yes: p.Count.Yes, No: p.Count.No, Abstain: p.Count.Abstain,
 	}
@@ -426,7 +429,10 @@ func (v shown) fillVotes(out *Proposal, p proposal.Proposal) {
 		}
 		for i, vote := range ballot.Votes {
 			replaced := slices.ContainsFunc(ballot.Votes[i+1:], func(next proposal.Vote) bool { return next.Late == vote.Late })
-			out.Votes = append(out.Votes, Vote{v.name(voter), string(vote.Option), vote.Reason, time.UnixMilli(vote.Time).UTC(), vote.Late, replaced, v.waits(vote.ID)})
+			out.Votes = append(out.Votes, Vote{
+				Member: v.name(voter), MemberID: voter, Option: string(vote.Option), Reason: vote.Reason,
+				Time: time.UnixMilli(vote.Time).UTC(), Late: vote.Late, Replaced: replaced, Waits: v.waits(vote.ID),
+			})
 		}
 	}
 }

@@ -198,14 +198,16 @@ type (
 		List     string     `json:"list,omitempty"` // the price list it is of
 		Expires  *time.Time `json:"expires"`
 		Owner    string     `json:"owner"`
+		OwnerID  record.ID  `json:"owner_id"`
 		Mine     bool       `json:"mine"`
 		Comments []Comment  `json:"comments,omitempty"`
 	}
 
 	Comment struct {
-		ID     record.ID `json:"id"`
-		Author string    `json:"author"`
-		Text   string    `json:"text"`
+		ID       record.ID `json:"id"`
+		Author   string    `json:"author"`
+		AuthorID record.ID `json:"author_id"`
+		Text     string    `json:"text"`
 	}
 
 	Proposal struct {
@@ -217,6 +219,7 @@ type (
 		Rule       string     `json:"rule"`
 		Status     string     `json:"status"`
 		Author     string     `json:"author"`
+		AuthorID   record.ID  `json:"author_id"`
 		Effects    []Effect   `json:"effects"`
 		Opened     time.Time  `json:"opened"`
 		ClosesAt   *time.Time `json:"closes_at"`
@@ -244,6 +247,7 @@ type (
 
 	Vote struct {
 		Member   string    `json:"member"`
+		MemberID record.ID `json:"member_id"`
 		Option   string    `json:"option"`
 		Reason   string    `json:"reason"`
 		Time     time.Time `json:"time"`
@@ -253,10 +257,11 @@ type (
 	}
 
 	Draft struct {
-		ID    record.ID `json:"id"`
-		Title string    `json:"title"`
-		Text  string    `json:"text"`
-		Owner string    `json:"owner"`
+		ID      record.ID `json:"id"`
+		Title   string    `json:"title"`
+		Text    string    `json:"text"`
+		Owner   string    `json:"owner"`
+		OwnerID record.ID `json:"owner_id"`
 	}
 
 	Payment struct {
