@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"coop/crdt/member"
 	"coop/crdt/record"
 )
 
@@ -15,8 +17,9 @@ const (
 	// poll so much too early or too late without harm.
 	clockOff = time.Hour
 
-	// clockPersons is how many others it takes to speak against this node's clock:
-	// among three the one in the middle is honest, or beside one who is.
+	// clockPersons is how many members it takes to speak against this node's clock:
+	// among three the one in the middle is honest, or beside one who is. Associates do
+	// not count: one sponsor lets in as many as they like.
 	clockPersons = 3
 
 	// clockGap is how long this node may not have run, and its clock is believed where
@@ -92,8 +95,8 @@ func (n *Node) lookAtClock() {
 // agree. Fewer than enough never speak against it, for one of them may lie; all of them
 // together speak for it, but one alone not against what most said before.
 func (c *clock) compare(others []otherClock) (agree bool) {
-	if len(others) >= clockPersons {
-		c.Ahead = middle(others)
+	if voices := members(others); len(voices) >= clockPersons {
+		c.Ahead = middle(voices)
 		if !off(c.Ahead) {
 			c.Agreed = 0
 		}
@@ -137,7 +140,7 @@ func (n *Node) doubtClock(now int64, others []otherClock) Clock {
 	if why != "" {
 		return Clock{why + ": until they agree it closes no proposal and gives nothing an end. Set it right, or if it is right: coop clock ok", true}
 	}
-	if len(others) < clockPersons {
+	if len(members(others)) < clockPersons {
 		for _, o := range others {
 			if off(o.ahead - n.clock.Agreed) {
 				return Clock{Text: fmt.Sprintf("this computer's clock says %s, and %s's %s: see which of them is right", here, o.name, stamp(now+o.ahead))}
@@ -163,32 +166,36 @@ func (n *Node) ownDoubt(now int64) string {
 
 // otherClock is the clock of another computer that is connected.
 type otherClock struct {
-	name  string
-	ahead int64 // of this computer's, in milliseconds
+	name   string
+	ahead  int64 // of this computer's, in milliseconds
+	member bool  // of somebody whom the members decided on
+}
+
+// members returns the clocks of members.
+func members(others []otherClock) []otherClock {
+	return slices.DeleteFunc(slices.Clone(others), func(o otherClock) bool { return !o.member })
 }
 
 // clocks returns the clocks of those who are connected, one for each person: of who
 // has several computers there, that which agrees best. The most behind come first. A
 // newcomer knows no persons: all count as one.
 func (n *Node) clocks() (all []otherClock) {
-	best, names := map[record.ID]int64{}, map[record.ID]string{}
+	best := map[record.ID]otherClock{}
 	for _, p := range n.replica.Peers() {
-		id, name := record.ID{}, "the other computer"
+		id, o := record.ID{}, otherClock{name: "the other computer", ahead: p.Ahead}
 		if n.coop.History().Len() > 0 {
 			d, known := n.coop.People().Devices.Get(p.Device)
 			if !p.Live || !known {
 				continue
 			}
 			m, _ := n.coop.People().Members.Get(d.Member)
-			id, name = m.ID, m.Name
+			id, o.name, o.member = m.ID, m.Name, m.Status == member.StatusMember || m.Status == member.StatusResting
 		}
-		if old, ok := best[id]; p.Timed && (!ok || abs(p.Ahead) < abs(old)) {
-			best[id], names[id] = p.Ahead, name
+		if old, ok := best[id]; p.Timed && (!ok || abs(o.ahead) < abs(old.ahead)) {
+			best[id] = o
 		}
 	}
-	for id, ahead := range best {
-		all = append(all, otherClock{names[id], ahead})
-	}
+	all = slices.Collect(maps.Values(best))
 	slices.SortFunc(all, func(a, b otherClock) int {
 		if a.ahead != b.ahead {
 			return map[bool]int{true: -1, false: 1}[a.ahead < b.ahead]
@@ -219,7 +226,11 @@ func (n *Node) ClockOK(ctx context.Context) error {
 	return n.do(ctx, func() error {
 		n.clock.Latest, n.clock.Apart = n.cfg.Now().UnixMilli(), false
 		n.clock.Agreed = n.clock.Ahead
-		if others := n.clocks(); len(others) > 0 {
+		others := n.clocks()
+		if voices := members(others); len(voices) > 0 {
+			others = voices
+		}
+		if len(others) > 0 {
 			n.clock.Agreed = middle(others)
 		}
 		n.lookAtClock()

@@ -105,6 +105,21 @@ func TestOneLiarsClock(t *testing.T) {
 	wrong(t, bo, "most others'")
 }
 
+// TestClocksOfAssociates: a sponsor lets in as many associates as they like, so the
+// clocks of many stop no member.
+func TestClocksOfAssociates(t *testing.T) {
+	street, ana, others := willow(t, false, "Bo", "Chi", "Dora")
+	for _, h := range others {
+		street.Part(h)
+		h.Sleep(30 * day)
+	}
+	street.Meet(append(others, ana)...)
+	ana.Await("their time", func(v node.View) bool {
+		return len(v.Peers) == 3 && strings.Contains(v.Clock.Text, "see which of them is right") && !v.Clock.Blocked
+	})
+	must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false))
+}
+
 // TestClockBeforeAll: a clock that was never set says so.
 func TestClockBeforeAll(t *testing.T) {
 	ana := nodetest.Found(t, nodetest.NewStreet(), "Ana")
