@@ -94,9 +94,14 @@ func (h *History) Fork(device record.Key) (a, b Ref, ok bool) {
 
 // IntroducedBy returns the first record, by (depth, id), that introduces the
 // device, or None and false.
-func (h *History) IntroducedBy(device record.Key) (Ref, bool) {
+func (h *History) IntroducedBy(device record.Key) (Ref, bool) { return h.first(h.devices[device]) }
+
+// RootIntroducedBy is IntroducedBy for a root key.
+func (h *History) RootIntroducedBy(root record.Key) (Ref, bool) { return h.first(h.roots[root]) }
+
+func (h *History) first(claims []claim) (Ref, bool) {
 	best := None
-	for _, c := range h.devices[device] {
+	for _, c := range claims {
 		if best == None || h.Before(c.ref, best) {
 			best = c.ref
 		}

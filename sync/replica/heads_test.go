@@ -154,6 +154,25 @@ func TestAddsItselfAmongHeads(t *testing.T) {
 	}
 }
 
+// TestAddsItselfAmongStrangers: that also where none of the deepest heads has the
+// person's admission in its past: who writes apart with many computers keeps nobody out.
+func TestAddsItselfAmongStrangers(t *testing.T) {
+	v := newVillage(t, record.MaxParents+3)
+	dan := v.join(v.ana, "Dan")
+	v.dial(v.ana, v.bo)
+	v.pass(5 * time.Minute)
+	for _, l := range v.lines {
+		l.close()
+	}
+	v.bo.hears(v.speak(9)...)
+	phone := v.returning(dan, "phone")
+	v.dial(v.bo, phone)
+	v.pass(time.Minute)
+	if got := phone.count(member.KindDeviceAdd); got != 1 || !v.bo.coop.Stands(phone.device()) {
+		t.Errorf("the phone adds itself %d times: %v", got, phone.events)
+	}
+}
+
 // TestHeldSince: what a node has held since when, its own chain tells, not who wrote it.
 func TestHeldSince(t *testing.T) {
 	v := newVillage(t, 1)

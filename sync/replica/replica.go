@@ -257,14 +257,19 @@ func (r *Replica) header(now time.Time, kind string) (record.Header, error) {
 }
 
 // parents returns the heads that the next record names beside prev, the deepest ones
-// if it cannot name all. A first record names what introduces its device in any case.
+// if it cannot name all. A first record has what introduces its device, or the root that
+// signed its card, in its past in any case.
 func (r *Replica) parents(prev history.Ref) []history.Ref {
 	h, heads := r.coop.History(), r.otherHeads()
 	if len(heads) <= record.MaxParents {
 		return heads
 	}
 	slices.SortStableFunc(heads, func(a, b history.Ref) int { return cmp.Compare(h.At(b).Depth, h.At(a).Depth) })
-	if by, ok := h.IntroducedBy(r.cfg.Device); ok && prev == history.None {
+	by, ok := h.IntroducedBy(r.cfg.Device)
+	if !ok && r.ownCard != nil {
+		by, ok = h.RootIntroducedBy(r.ownCard.Root)
+	}
+	if ok && prev == history.None {
 		i := slices.IndexFunc(heads, func(p history.Ref) bool { return h.InPast(by, p) })
 		heads[0], heads[i] = heads[i], heads[0]
 	}
