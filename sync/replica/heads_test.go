@@ -12,6 +12,7 @@ import (
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
+	"coop/sync/wire"
 )
 
 // village is a co-op of one teller, two more members and many others. Nobody is
@@ -124,6 +125,32 @@ func TestDeepestHeads(t *testing.T) {
 	if !slices.Equal(first.Parents, record.SortIDs(want)) {
 		t.Errorf("the first record does not name the %d deepest heads", record.MaxParents)
 	}
+}
+
+// TestDeepestTips: a pull, which can name so many tips, names the deepest first: of a
+// person who made thousands of devices, the last that others wrote on top is enough.
+func TestDeepestTips(t *testing.T) {
+	v := newVillage(t, 20)
+	v.bo.hears(v.speak(1)...)
+	v.bo.writeAny("note", nil)
+	l := v.dial(v.bo, v.ana)
+	for _, m := range l.said[0] {
+		pull, ok := m.(wire.Pull)
+		if !ok {
+			continue
+		}
+		last := record.MaxSeq
+		for _, id := range pull.Tips {
+			ref, _ := v.bo.coop.History().Find(id)
+			depth := int(v.bo.coop.History().At(ref).Depth)
+			if depth > last {
+				t.Fatalf("a tip %d deep stands behind one %d deep", depth, last)
+			}
+			last = depth
+		}
+		return
+	}
+	t.Fatal("Bo did not pull")
 }
 
 // TestFirstRecordAmongHeads: a device that was just admitted, apart from many who wrote

@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"coop/crdt/coop"
@@ -29,7 +31,15 @@ func (r *Replica) pull(id SessionID) {
 	s.staging = newStaging(r.cfg.Stage, r.limitOf(s.device), r.coop.Changed())
 	h := r.coop.History()
 	s.told = h.Digest()
-	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(h.Tips(), wire.MaxTips)})
+	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(r.deepestFirst(h.Tips()), wire.MaxTips)})
+}
+
+// deepestFirst orders tips so that the first, where not all can be named, have most in
+// their past: what is not in the past of a named one is sent again with each pull.
+func (r *Replica) deepestFirst(tips []history.Ref) []history.Ref {
+	h := r.coop.History()
+	slices.SortStableFunc(tips, func(a, b history.Ref) int { return cmp.Compare(h.At(b).Depth, h.At(a).Depth) })
+	return tips
 }
 
 // limitAnswers gives the peers that were just asked their time to answer.
