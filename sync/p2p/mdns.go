@@ -37,7 +37,7 @@ const (
 	packetMax      = 9000 // RFC 6762, 17
 	recordsMax     = 32   // looked at in one packet
 	packetsRate    = 1000 // looked at in a second: a network has other things to announce
-	findsRate      = 128  // announcements taken in a second
+	findsRate      = 128  // announcements looked at in a second
 	findsRateOfOne = 16   // and from one address
 	tellBytes      = 1100 // of addresses in an answer, so that it fits a frame of Ethernet
 )
@@ -234,11 +234,18 @@ func (m *mdns) hear(packet []byte, index int, source netip.Addr) {
 		}
 	case p.SkipAllQuestions() == nil:
 		for _, texts := range answers(&p) {
-			id, addrs := onLink(texts, l)
-			if id != "" && m.allow(func(r *rate) bool { return r.find(source) }) {
-				m.n.heard(id, addrs, source)
-			}
+			m.find(texts, l, source)
 		}
+	}
+}
+
+// find takes an announcement. It is counted before it is read: reading is what costs.
+func (m *mdns) find(texts []string, l link, source netip.Addr) {
+	if !m.allow(func(r *rate) bool { return r.find(source) }) {
+		return
+	}
+	if id, addrs := onLink(texts, l); id != "" {
+		m.n.heard(id, addrs, source)
 	}
 }
 

@@ -196,6 +196,27 @@ func TestAnnouncementRate(t *testing.T) {
 	}
 }
 
+// TestNonsenseIsCounted: announcements that name nobody on this link are costly to read
+// as well. So no more of them are read within a second than of others.
+func TestNonsenseIsCounted(t *testing.T) {
+	n := quietNet(t, wire0)
+	source := netip.MustParseAddr("192.168.1.66")
+	nonsense := announcement(t, "x", mdnsAddr+"/ip4/8.8.8.8/tcp/1/p2p/"+peerID(t, 1))
+	good := announcement(t, "y", mdnsAddr+"/ip4/192.168.1.21/tcp/1/p2p/"+peerID(t, 2))
+	for begun := int64(0); begun != time.Now().Unix(); { // all within one second
+		begun = time.Now().Unix()
+		m := &mdns{n: n}
+		clear(n.callees)
+		for range findsRateOfOne {
+			m.hear(nonsense, wire0.index, source)
+		}
+		m.hear(good, wire0.index, source)
+	}
+	if got := len(n.callees); got > 0 {
+		t.Errorf("%d peers are remembered of one who announced enough", got)
+	}
+}
+
 // TestSourceIsOnTheLink: what came over a router is not heard.
 func TestSourceIsOnTheLink(t *testing.T) {
 	n := quietNet(t, wire0)
