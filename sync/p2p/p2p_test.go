@@ -627,7 +627,7 @@ func TestGossipOfStrangers(t *testing.T) {
 
 // double is a member's device on a host of the test's own, which hears all that
 // it is sent, whatever its replica thinks of it.
-func double(t *testing.T, name string, h host.Host, to *node) (s network.Stream, hears *pubsub.Subscription) {
+func double(t *testing.T, name string, h host.Host, to *node) network.Stream {
 	t.Helper()
 	key, transport := keyOf(name), []byte(h.ID())
 	var disk []*record.Record
@@ -643,7 +643,7 @@ func double(t *testing.T, name string, h host.Host, to *node) (s network.Stream,
 	}
 	r.Take(time.Now())
 	id := connect(t, h, to)
-	s = must(h.NewStream(t.Context(), id, "/coop/sync/1"))
+	s := must(h.NewStream(t.Context(), id, "/coop/sync/1"))
 	codec := must(wire.NewCodec())
 	r.Connected(time.Now(), 1, []byte(id), true)
 	for len(to.live()) == 0 {
@@ -653,7 +653,7 @@ func double(t *testing.T, name string, h host.Host, to *node) (s network.Stream,
 		r.Message(time.Now(), 1, must(codec.ReadFrame(s, func() wire.Expected { return r.Expects(1) })))
 		r.Take(time.Now())
 	}
-	return s, must(joinGossip(t, h).Subscribe())
+	return s
 }
 
 // TestGossipEnds has the door close on a peer that was in: from then on it hears
@@ -661,7 +661,8 @@ func double(t *testing.T, name string, h host.Host, to *node) (s network.Stream,
 func TestGossipEnds(t *testing.T) {
 	ana := start(t, "Ana")
 	h := stranger(t, ana, true)
-	s, hears := double(t, "Bo", h, ana)
+	s := double(t, "Bo", h, ana)
+	hears := must(joinGossip(t, h).Subscribe())
 	heard := make(chan []byte, 100)
 	go func() {
 		for {

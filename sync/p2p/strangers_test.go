@@ -133,13 +133,15 @@ func TestSubscriptionsOfMember(t *testing.T) {
 	id := connect(t, h, ana)
 	s := must(h.NewStream(t.Context(), id, "/meshsub/1.2.0"))
 	before := held()
-	for i := range 50 {
-		if _, err := s.Write(subscriptions(i, 2000)); err != nil {
-			s = must(h.NewStream(t.Context(), id, "/meshsub/1.2.0")) // another took its place
+	for i := range 300 {
+		if _, err := s.Write(subscriptions(i, 300)); err != nil {
+			t.Fatalf("message %d: %v", i, err)
 		}
 	}
 	_ = s.CloseWrite()
-	_, _ = io.Copy(io.Discard, s) // until it was read to its end
+	if _, err := io.Copy(io.Discard, s); err != nil {
+		t.Fatalf("it was not read to its end: %v", err)
+	}
 	if more := held() - before; more > 4<<20 {
 		t.Errorf("the node holds %d bytes more", more)
 	}
