@@ -88,8 +88,7 @@ func (a *anything) take(r *record.Record) bool {
 func (a *anything) people(founder *record.Private) {
 	a.writers = []*record.Private{founder}
 	id := a.coop.History().Coop()
-	me := a.coop.People().OwnerOf(founder.Public())
-	a.members = []record.ID{me}
+	a.members = []record.ID{a.coop.People().OwnerOf(founder.Public())}
 	for range 2 {
 		invite, root, device := a.key(), a.key(), a.key()
 		a.append(founder, member.KindInvite, member.NewInvite(invite.Public(), member.MaxUses, 0))
@@ -104,14 +103,24 @@ func (a *anything) people(founder *record.Private) {
 		a.writers, a.invites = append(a.writers, device), append(a.invites, invite)
 	}
 	a.ids = append(a.ids, a.members...)
-	open, err := proposal.Open(a.coop.People(), me, proposal.OpenBody{
-		Version: []record.ID{}, Title: "Be a member", Rule: proposal.Governance, ClosesAt: 1,
+	if a.open(founder, proposal.OpenBody{
+		Title: "Be a member", Rule: proposal.Governance,
 		Effects: []proposal.Effect{{Kind: proposal.EffectMembers, Members: a.members[1:2], Keys: []record.Key{}, Card: []byte{}}},
-	})
-	if err == nil {
-		a.append(founder, proposal.KindOpen, open)
+	}) {
 		a.append(founder, proposal.KindCast, record.Marshal(proposal.CastBody{Proposal: a.ids[len(a.ids)-1], Option: proposal.Yes}))
 	}
+	a.open(founder, proposal.OpenBody{Title: "Its text is not there", Rule: proposal.Ordinary, Doc: id, Version: []record.ID{id}})
+}
+
+// open opens a proposal that closes at once, if it may be opened.
+func (a *anything) open(by *record.Private, b proposal.OpenBody) bool {
+	b.ClosesAt = 1
+	people := a.coop.People()
+	body, err := proposal.Open(people, people.OwnerOf(by.Public()), b)
+	if err == nil {
+		a.append(by, proposal.KindOpen, body)
+	}
+	return err == nil
 }
 
 func (a *anything) key() *record.Private {

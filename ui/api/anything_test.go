@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"coop/crdt/coop"
 	"coop/crdt/record"
 	"coop/node/nodetest"
 	"coop/ui/api"
@@ -21,7 +22,7 @@ import (
 // every read of the interface answers, with JSON that any program can read.
 func TestAnythingCanBeRead(t *testing.T) {
 	reads := routes(t)
-	for _, seed := range []uint64{2, 3} {
+	for _, seed := range []uint64{2, 4} {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			ana := nodetest.Found(t, nodetest.NewStreet(), "Ana", "hour", "euro")
 			ids := ana.Anything(seed, 300)
@@ -41,6 +42,7 @@ func TestAnythingCanBeRead(t *testing.T) {
 				t.Errorf("only %d questions were asked", asked)
 			}
 			tells(t, ana)
+			showsAll(t, handler, ana.See().State)
 		})
 	}
 }
@@ -77,7 +79,9 @@ func each(begin string, ids []record.ID) (paths []string) {
 	return append(paths, begin+url.PathEscape("=Bo+a"), begin+url.PathEscape("\u202eevil\u202c"))
 }
 
-func readWell(t *testing.T, handler http.Handler, path string) {
+// readWell asks one question, which must be answered with sound JSON, if only with
+// that there is no such thing. It returns the status.
+func readWell(t *testing.T, handler http.Handler, path string) int {
 	t.Helper()
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -85,7 +89,7 @@ func readWell(t *testing.T, handler http.Handler, path string) {
 	case http.StatusOK, http.StatusNotFound, http.StatusBadRequest, http.StatusConflict:
 	default:
 		t.Errorf("%s: answered %d %s", path, w.Code, w.Body)
-		return
+		return w.Code
 	}
 	d := json.NewDecoder(w.Body)
 	d.UseNumber()
@@ -94,6 +98,27 @@ func readWell(t *testing.T, handler http.Handler, path string) {
 		t.Errorf("%s: answered %d with what is no JSON: %v", path, w.Code, err)
 	}
 	exact(t, path, answer)
+	return w.Code
+}
+
+// showsAll holds that everything that the co-op has can be looked at alone.
+func showsAll(t *testing.T, handler http.Handler, s *coop.State) {
+	t.Helper()
+	var paths []string
+	for id := range s.Proposals.Proposals.All() {
+		paths = append(paths, "/v1/proposals/"+id.String())
+	}
+	for id := range s.Listings.All() {
+		paths = append(paths, "/v1/listings/"+id.String())
+	}
+	for id := range s.People.Members.All() {
+		paths = append(paths, "/v1/members/"+id.String())
+	}
+	for _, path := range paths {
+		if code := readWell(t, handler, path); code != http.StatusOK {
+			t.Errorf("%s, which there is, is answered with %d", path, code)
+		}
+	}
 }
 
 // exact holds that every number is one that programs without 64-bit integers read as
