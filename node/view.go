@@ -27,6 +27,7 @@ type View struct {
 	Events []Event
 	Addrs  []string
 	Broken error // why nothing can be written now; nil: it can
+	NotIn  error // why this computer has no place in the co-op, where it has none
 	Clock  Clock // what should be said about this computer's clock
 
 	Waits   string // what a newcomer waits for, as it was last told
@@ -77,7 +78,7 @@ func (n *Node) View(ctx context.Context) (v View, err error) {
 func (n *Node) view() View {
 	v := View{
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
-		Events: slices.Clone(n.told), Broken: n.writable(), Waits: n.door.Waits, ShutOut: n.door.ShutOut,
+		Events: slices.Clone(n.told), Broken: n.writable(), NotIn: n.notIn(), Waits: n.door.Waits, ShutOut: n.door.ShutOut,
 	}
 	n.lookAtClock()
 	if v.Clock = n.shownClock; n.network != nil {

@@ -103,7 +103,7 @@ func (n *Node) sign(build func(author) ([]statement, error)) (ids []record.ID, e
 // author returns who writes on this node.
 func (n *Node) author() (author, error) {
 	if !n.replica.Joined() || n.coop.History().Len() == 0 {
-		return author{}, ErrNotAdmitted
+		return author{}, n.notIn()
 	}
 	if err := n.forked(); err != nil {
 		return author{}, err
@@ -116,6 +116,15 @@ func (n *Node) author() (author, error) {
 		return author{}, n.out(err)
 	}
 	return author{coop: n.coop, me: me, now: n.cfg.Now().UnixMilli()}, nil
+}
+
+// notIn says why this computer has no place in the co-op: it never had one, or the
+// records that say so are lost.
+func (n *Node) notIn() error {
+	if n.unsigned != nil {
+		return n.unsigned
+	}
+	return ErrNotAdmitted
 }
 
 // permit says why a statement would have no effect.

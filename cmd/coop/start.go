@@ -387,8 +387,7 @@ func upCmd(t *terminal) *cobra.Command {
 				if err := t.ready(s, dir); err != nil {
 					return err
 				}
-				<-s.stopped.Done()
-				return nil
+				return t.watch(s)
 			})
 		},
 	}
@@ -407,15 +406,61 @@ func (t *terminal) ready(s *served, dir string) error {
 		if alone != "" {
 			t.note("! %s", alone)
 		}
-		v, err := s.node.View(s.stopped)
-		if err == nil && v.Broken != nil {
-			t.note("! %v", v.Broken)
-		}
-		if err == nil && v.Clock.Text != "" {
+		if v, err := s.node.View(s.stopped); err == nil && v.Clock.Text != "" {
 			t.note("! %s", line(v.Clock.Text))
 		}
 		fmt.Fprintf(t.out, "ready %s\n", dir)
 	})
+}
+
+// watchEvery is how often `coop up` looks whether something stops this computer from
+// taking part, or does so no more.
+const watchEvery = 2 * time.Second
+
+// watch says until the node stops what keeps this computer from taking part, and
+// that it is over: who sits before `coop up` would wait without knowing for what.
+func (t *terminal) watch(s *served) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	said := ""
+	for {
+		v, err := s.node.View(s.stopped)
+		if err != nil {
+			return nil // the node stops
+		}
+		is, hint := hindered(v)
+		if is != said && is != "" {
+			t.note("! %s", is)
+			if hint != "" {
+				t.note("  next: %s", hint)
+			}
+		}
+		if is == "" && said != "" {
+			t.note("✓ you are in %s, as %s, and this computer signs", v.State.People.Name, v.Me.Status)
+		}
+		said = is
+		select {
+		case <-tick.C:
+		case <-s.stopped.Done():
+			return nil
+		}
+	}
+}
+
+// hindered says what keeps a computer from taking part, and what to do; "" if nothing.
+func hindered(v node.View) (why, hint string) {
+	err := v.Broken
+	if err == nil && !v.Joined {
+		err = v.NotIn
+	}
+	if err == nil {
+		return "", ""
+	}
+	e := api.AsError(err)
+	if errors.Is(err, node.ErrNotAdmitted) && v.ShutOut != "" {
+		return v.ShutOut, anotherCode
+	}
+	return e.Message, e.Hint
 }
 
 func joinCmd(t *terminal) *cobra.Command {

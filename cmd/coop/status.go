@@ -41,8 +41,10 @@ func (t *terminal) showStatus(s api.Status) {
 		return
 	}
 	if !s.Joined {
-		fmt.Fprintln(t.out, "not admitted yet")
-		if s.Waits == "" && s.ShutOut == "" && len(s.Peers) == 0 {
+		if s.Broken == "" {
+			fmt.Fprintln(t.out, "not admitted yet")
+		}
+		if s.Broken == "" && s.Waits == "" && s.ShutOut == "" && len(s.Peers) == 0 {
 			s.Waits = "somebody of the co-op; leave `coop up` running, or say `coop join` again"
 		}
 		t.fields("waits for", s.Waits, "shut out", s.ShutOut, "card", sameWords(s.CardWords), "device", s.Device)
@@ -53,7 +55,7 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	fmt.Fprintf(t.out, "%s\n", line(s.Coop))
 	t.fields("you", fmt.Sprintf("%s, %s", s.Member, strings.Join(append([]string{s.Standing}, s.Offices...), ", ")),
-		"computer", s.DeviceName, "sync", syncWord(s), "records", fmt.Sprintf("%d, of them %d in the minutes", s.Records, s.Minuted))
+		"computer", s.DeviceName, "sync", t.syncWord(s), "records", fmt.Sprintf("%d, of them %d in the minutes", s.Records, s.Minuted))
 	if s.Standing == "resting" {
 		t.fields("resting", "you were silent, so proposals do not count you; your next vote, payment or proposal makes you vote again")
 	}
@@ -121,7 +123,7 @@ func (t *terminal) toConfirm(p api.Payment) {
 }
 
 // syncWord says how this node is, in one of a few words.
-func syncWord(s api.Status) string {
+func (t *terminal) syncWord(s api.Status) string {
 	live, equal, left := 0, 0, uint64(0)
 	for _, p := range s.Peers {
 		if p.Live {
@@ -135,6 +137,8 @@ func syncWord(s api.Status) string {
 	switch {
 	case live == 0 && s.ShutOut != "":
 		return "alone: " + line(s.ShutOut)
+	case live == 0 && !t.running():
+		return "no node runs here; what you do is saved, and shared when `coop up` runs"
 	case live == 0:
 		return "alone: nobody reachable; all you do is saved here and shared when somebody is"
 	case left > 0:

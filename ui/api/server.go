@@ -242,7 +242,7 @@ func answer(w http.ResponseWriter, out any, err error) {
 		b, err = json.Marshal(out)
 	}
 	if err != nil {
-		e := asError(err)
+		e := AsError(err)
 		status = httpStatus[e.Code]
 		b, _ = json.Marshal(struct { // of strings alone: it can always be encoded
 			V     int    `json:"v"`
@@ -259,8 +259,8 @@ var httpStatus = map[Code]int{
 	CodeUnavailable: http.StatusServiceUnavailable, CodeRefused: http.StatusConflict, CodePending: http.StatusGatewayTimeout,
 }
 
-// asError is the one place where errors become what the API answers.
-func asError(err error) *Error {
+// AsError is the one place where errors become what people and programs are told.
+func AsError(err error) *Error {
 	var (
 		known    *Error
 		out      *node.Out
@@ -318,7 +318,7 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) (any, error)
 	}
 	i, err := s.node.Import(r.Context(), file, as)
 	if len(i.Table.Bad) > 0 && err != nil {
-		e := asError(err)
+		e := AsError(err)
 		e.Hint = importHint(i.Table)
 		return nil, e
 	}

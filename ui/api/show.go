@@ -36,7 +36,7 @@ func (s *Server) show(r *http.Request, v node.View) shown {
 func (s *Server) view(r *http.Request) (shown, error) {
 	v, err := s.node.View(r.Context())
 	if err == nil && (v.State == nil || !v.Joined) {
-		err = node.ErrNotAdmitted
+		err = v.NotIn
 	}
 	return s.show(r, v), err
 }
@@ -56,7 +56,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		out.CardWords = s.node.CardWords()
 	}
 	if v.Broken != nil {
-		e := asError(v.Broken)
+		e := AsError(v.Broken)
 		out.Broken, out.Hint = e.Message, e.Hint
 	}
 	if v.Clock != (node.Clock{}) {
