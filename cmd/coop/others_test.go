@@ -3,15 +3,19 @@ package main_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	coop "coop/cmd/coop"
 	"coop/crdt/listing"
+	"coop/crdt/record"
 	"coop/node"
 	"coop/node/nodetest"
 )
@@ -85,19 +89,81 @@ func column(t *testing.T, table string, width, at int) (cells []string) {
 	return cells
 }
 
-// hledgerRules say what stands where in `coop ledger`: the rows of balances above
-// the payments have a number where those have a time.
-const hledgerRules = `
-fields id, from, to, sum, state, when, note, rest
-date %when
-date-format %Y-%m-%dT%H:%M:%SZ
-description %note
-account1 members:%from
-account2 members:%to
-amount -%sum
-if %when ^[-0-9.]+$
- skip
-`
+// hledgerRules are those that docs/cli.md gives to who keeps the books of a co-op.
+func hledgerRules(t *testing.T) string {
+	t.Helper()
+	found := regexp.MustCompile("(?s)```hledger\n(.+?)```").FindStringSubmatch(read(t, "docs/cli.md"))
+	if found == nil {
+		t.Fatal("docs/cli.md has no rules for hledger")
+	}
+	return found[1]
+}
+
+// TestBooks: with the rules of docs/cli.md hledger finds the balances that `coop
+// ledger` shows, whatever became of payments and requests.
+func TestBooks(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana", "hour", "euro")
+	code, err := ana.Invite(t.Context(), 1, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bo := nodetest.Join(t, street, code.Code, "Bo")
+	street.Meet(ana, bo)
+	bo.Await("admitted", func(v node.View) bool { return v.Joined && v.Me.ID != (record.ID{}) })
+	do := func(id record.ID, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodetest.AwaitSame(ana, bo)
+		return id.String()
+	}
+	pay := func(who, amount string) string {
+		return do(ana.Pay(t.Context(), node.Payment{Who: who, Amount: amount}))
+	}
+	ask := func(amount string) string {
+		return do(bo.Request(t.Context(), node.Payment{Who: "Ana", Amount: amount}))
+	}
+	taken := pay("Bo", "8 euro")
+	do(bo.Accept(t.Context(), taken, ""))
+	do(bo.Reverse(t.Context(), taken, "1.50 euro", ""))
+	do(ana.Accept(t.Context(), ask("2 hour"), ""))
+	do(ana.Decline(t.Context(), ask("16 euro"), ""))
+	ask("4 euro")
+	do(bo.Decline(t.Context(), pay("Bo", "32 hour"), ""))
+	do(ana.Cancel(t.Context(), pay("Bo", "0.25 euro"), ""))
+	pay("Bo", "0.50 euro")
+	pay("treasury", "16 euro")
+	line := do(ana.OpenProposal(t.Context(), node.Proposal{Title: "Mill", Effects: []string{"budget:Bo,6 euro,mill,2,30"}}))
+	do(ana.Vote(t.Context(), line, "yes", ""))
+	do(ana.PayInstalment(t.Context(), line, 0, "", "", false))
+
+	home := filepath.Dir(ana.Home.StoreDir())
+	ana.Close()
+	ledger := printed(t, home, "ledger")
+	_, books := hledger(t, ledger)
+	want := map[string]bool{}
+	for row := range strings.Lines(ledger) {
+		if cells := strings.Split(strings.TrimSuffix(row, "\n"), "\t"); len(cells) == 6 {
+			want[fmt.Sprintf("members:%s %s %s", cells[0], cells[1], cells[2])] = cells[1] != "0.00"
+		}
+	}
+	got := map[string]bool{}
+	rows, err := csv.NewReader(strings.NewReader(books)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows[1 : len(rows)-1] {
+		for sum := range strings.SplitSeq(row[1], ", ") {
+			got[row[0]+" "+sum] = true
+		}
+	}
+	maps.DeleteFunc(want, func(_ string, is bool) bool { return !is })
+	if len(want) != 5 || !maps.Equal(got, want) {
+		t.Errorf("hledger finds %q, and `coop ledger` shows %q:\n%s", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)), ledger)
+	}
+}
 
 // hledger returns the notes and the balances that hledger reads.
 func hledger(t *testing.T, ledger string) (notes []string, balances string) {
@@ -110,7 +176,7 @@ func hledger(t *testing.T, ledger string) (notes []string, balances string) {
 	}
 	dir := t.TempDir()
 	file, rules := filepath.Join(dir, "ledger.tsv"), filepath.Join(dir, "rules")
-	for name, text := range map[string]string{file: ledger, rules: hledgerRules} {
+	for name, text := range map[string]string{file: ledger, rules: hledgerRules(t)} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
