@@ -120,7 +120,11 @@ func JoinAgain(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error 
 	case err != nil:
 		return err
 	case before.Coop != invite.Coop:
-		return &Refused{fmt.Sprintf("this home has keys for %s, and the code is for %s: use another --home", before.CoopName, invite.CoopName)}
+		other := invite.CoopName
+		if other == before.CoopName {
+			other = "another co-op of that name, such as one that goes on from it"
+		}
+		return &Refused{fmt.Sprintf("this home has keys for %s, and the code is for %s: use another --home", before.CoopName, other)}
 	}
 	if in, err = asBefore(home.Secrets(), in); err != nil {
 		return err

@@ -29,7 +29,7 @@ func unit(s *coop.State, code string) (member.Unit, error) {
 	if code == "" {
 		return s.People.Units[0], nil
 	}
-	u, ok := s.People.Unit(code)
+	u, ok := s.People.Unit(cmp.Or(amount.Among(code, codes(s)), code))
 	if !ok {
 		return u, &NotFound{fmt.Sprintf("%s does not count in %q: it has %s", s.People.Name, code, unitCodes(s))}
 	}

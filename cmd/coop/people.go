@@ -220,7 +220,7 @@ func (t *terminal) code(c *cobra.Command, path string, in any, next ...string) e
 	}
 	return t.answer(out, func() {
 		fmt.Fprintln(t.out, out.Code)
-		t.note("  until %s, for %s; whoever has the code can use it", out.Expires.Local().Format("2 January 15:04"), count(out.Uses, "use"))
+		t.note("  until %s, for %s; whoever has the code can use it", out.Expires.Local().Format("2 January 2006 15:04"), count(out.Uses, "use"))
 		for _, n := range next {
 			t.note("  %s", n)
 		}
