@@ -21,6 +21,7 @@ import (
 	"coop/crdt/text"
 	"coop/node/keys"
 	"coop/sync/replica"
+	"coop/sync/wire"
 )
 
 // FoundAs is what a person types to found a co-op.
@@ -113,13 +114,15 @@ func deviceName(name string) string {
 func (n *Node) replicaConfig() (replica.Config, error) {
 	home := n.cfg.Home
 	key, secrets := home.Device(), home.Secrets()
+	transportKey := record.NewPrivate(secrets.Transport)
+	transport := wire.TransportIdentity(transportKey.Public())
 	c := replica.Config{
-		Coop: n.coop, CoopID: secrets.Coop, Key: key, Forked: n.fork != nil, Device: key.Public(), Transport: n.cfg.Transport, Secret: secrets.Network,
+		Coop: n.coop, CoopID: secrets.Coop, Key: key, Forked: n.fork != nil, Device: key.Public(), Transport: transport, TransportKey: transportKey, Secret: secrets.Network,
 		Card: secrets.Card, Agent: n.cfg.Agent, Random: newRandom(n.cfg.Seed),
 		Load:  func(ref history.Ref) (*record.Record, error) { return n.cfg.Store.Record(int(ref)) },
 		Stage: func() (replica.Area, error) { return n.cfg.Store.Stage() }, StagedMost: n.cfg.StagedMost,
 	}
-	c.ShowSig = key.Sign(record.DomainTransport, replica.TransportClaim(secrets.Coop, n.cfg.Transport))
+	c.ShowSig = key.Sign(record.DomainTransport, wire.TransportClaim(secrets.Coop, transport))
 	invite, err := invited(home)
 	switch {
 	case err != nil:

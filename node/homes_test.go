@@ -170,7 +170,7 @@ func TestSignsNotYet(t *testing.T) {
 		asked.Add(1)
 		return time.Now().Add(time.Duration(ahead.Load()))
 	}
-	n := must[*node.Node](t)(node.Open(node.Config{Home: home, Store: s, Transport: []byte("none"), Now: now, Log: slog.New(slog.DiscardHandler)}))
+	n := must[*node.Node](t)(node.Open(node.Config{Home: home, Store: s, Now: now, Log: slog.New(slog.DiscardHandler)}))
 	defer n.Close()
 	marker := filepath.Join(homeDir(ana), "marker")
 	if err := errors.Join(os.Remove(marker), os.Mkdir(marker, 0o700), n.Attach(&gate{})); err != nil {

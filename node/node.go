@@ -48,7 +48,8 @@ type Network interface {
 	Close(replica.SessionID)
 	Publish([]*record.Record)
 	Dial(ctx context.Context, addr string) error
-	Addrs() []string                         // under which this node can be reached
+	Addrs() []string                         // under which this node can be reached, the most useful first
+	PassedOn([]wire.AddrTerms)               // where other nodes say that they are: to call them
 	PeerAddrs(id replica.SessionID) []string // under which a peer can be reached
 	Addr(id replica.SessionID) string        // where a session's peer is
 	Stop()
@@ -56,13 +57,14 @@ type Network interface {
 
 // Config is what a node is made of.
 type Config struct {
-	Home      *keys.Home
-	Store     *store.Store
-	Transport []byte // this node's transport identity, as its peers see it
-	Now       func() time.Time
-	Seed      [32]byte // for nonces and pauses
-	Log       *slog.Logger
-	Agent     string
+	Home  *keys.Home
+	Store *store.Store
+	Now   func() time.Time
+	Seed  [32]byte // for nonces and pauses
+	Log   *slog.Logger
+	Agent string
+
+	Unlisted bool // nobody is told where this node is but who is connected to it
 
 	StagedMost int64 // how much one peer may have wait, in bytes; 0: StagedMost
 }
@@ -104,6 +106,7 @@ type Node struct {
 	parted      map[record.Key]time.Time // when a session with a device last ended
 	clockLooked int64                    // when it was last looked at, in unix milliseconds
 	onces       onces
+	places      places
 
 	closing sync.Once
 }
@@ -247,6 +250,7 @@ func (n *Node) loop() {
 			n.drain()
 			n.commit()
 			n.saveFold()
+			n.keepAddrs()
 			return
 		}
 		n.looked()
@@ -254,7 +258,11 @@ func (n *Node) loop() {
 			n.lookAtClock()
 		}
 		n.commit()
+		left, waits := n.seeToAddrs()
 		wait := n.replica.NextTick(n.cfg.Now()).Sub(n.cfg.Now())
+		if waits {
+			wait = min(wait, left)
+		}
 		if left, waits := n.looksFor(); waits {
 			wait = min(wait, max(left, retryAfter))
 		}
@@ -391,6 +399,9 @@ func (n *Node) tell(out replica.Output) {
 	for _, id := range out.Close {
 		n.network.Close(id)
 	}
+	if out.Addrs {
+		n.useAddrs()
+	}
 }
 
 // batches joins own records into as few gossip messages as they fit.
@@ -467,7 +478,10 @@ func newRandom(seed [32]byte) *rand.Rand { return rand.New(rand.NewChaCha8(seed)
 // Attach gives the node its network, which must hand what comes in to this
 // node's methods.
 func (n *Node) Attach(network Network) error {
-	return n.ask(context.Background(), func() { n.network, n.attached = network, n.cfg.Now() })
+	return n.ask(context.Background(), func() {
+		n.network, n.attached = network, n.cfg.Now()
+		n.learnAddrs()
+	})
 }
 
 // The methods below are what a network calls. See replica.Replica.

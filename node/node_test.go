@@ -15,6 +15,7 @@ import (
 	"coop/node/keys"
 	"coop/node/nodetest"
 	"coop/node/store"
+	"coop/sync/wire"
 )
 
 // kind names what kind of error it is.
@@ -708,6 +709,8 @@ type spy struct {
 }
 
 func (s *spy) Addrs() []string { return nil }
+
+func (s *spy) PassedOn([]wire.AddrTerms) {}
 
 func (s *spy) Publish(rs []*record.Record) {
 	for _, r := range rs {

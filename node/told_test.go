@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"crypto/sha256"
 	"errors"
 	"path/filepath"
 	"runtime"
@@ -28,9 +27,8 @@ const hand = replica.SessionID(1 << 60)
 func carry(a, b *nodetest.House, pass func(wire.Message) wire.Message) {
 	ends := []*nodetest.House{a, b}
 	for i, h := range ends {
-		secret := ends[1-i].Home.Secrets().Transport
-		transport := sha256.Sum256(secret[:])
-		h.Connected(hand, transport[:], i == 0)
+		key := record.NewPrivate(ends[1-i].Home.Secrets().Transport)
+		h.Connected(hand, wire.TransportIdentity(key.Public()), i == 0)
 	}
 	for silent := 0; silent < 2; {
 		for i, h := range ends {
@@ -56,6 +54,7 @@ func (g *gate) Ready(replica.SessionID)              {}
 func (g *gate) Close(replica.SessionID)              {}
 func (g *gate) Addrs() []string                      { return nil }
 func (g *gate) PeerAddrs(replica.SessionID) []string { return nil }
+func (g *gate) PassedOn([]wire.AddrTerms)            {}
 
 // TestToldWhenDurable: a newcomer at the door is admitted, by a record that cannot
 // be stored. They hear nothing of it, also where their session asks before that is

@@ -36,11 +36,7 @@ func (p *peer) open() (err error) {
 	if p.store, err = store.Open(p.home.StoreDir()); err != nil {
 		return err
 	}
-	transport, err := p2p.Transport(p.home.Secrets().Transport)
-	if err != nil {
-		return err
-	}
-	cfg := node.Config{Home: p.home, Store: p.store, Transport: transport, Now: time.Now, Log: quietLog(), Agent: "bench"}
+	cfg := node.Config{Home: p.home, Store: p.store, Now: time.Now, Log: quietLog(), Agent: "bench"}
 	if _, err := rand.Read(cfg.Seed[:]); err != nil {
 		return err
 	}

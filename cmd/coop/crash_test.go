@@ -102,7 +102,12 @@ func (h harm) status(home string) (s api.Status) {
 // up runs a node on loopback until it is stopped, or killed, or the test ends.
 func (h harm) up(home string) *exec.Cmd {
 	h.t.Helper()
-	c := exec.Command(h.program, "--home", h.home(home), "up", "--listen", "127.0.0.1:0", "--no-mdns")
+	return h.upWith(home)
+}
+
+func (h harm) upWith(home string, flags ...string) *exec.Cmd {
+	h.t.Helper()
+	c := exec.Command(h.program, append([]string{"--home", h.home(home), "up", "--listen", "127.0.0.1:0", "--no-mdns"}, flags...)...)
 	errs := &bytes.Buffer{}
 	c.Stderr = errs
 	out, err := c.StdoutPipe()
@@ -542,7 +547,7 @@ func (h harm) clock() {
 	for i, at := range []int{2026, 1970, 2400, 1999, 2026} {
 		now = time.Date(at, 1, 1, 0, 0, 0, 0, time.UTC)
 		clock := now
-		n, err := node.Open(node.Config{Home: home, Store: s, Transport: []byte("none"), Now: func() time.Time { return clock }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		n, err := node.Open(node.Config{Home: home, Store: s, Now: func() time.Time { return clock }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		if err != nil {
 			h.t.Fatalf("in %d: %v", at, err)
 		}

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 
-	"coop/sync/p2p"
+	"coop/crdt/record"
+	"coop/sync/wire"
 )
 
 // in runs f on a host of the network: what it opens stays there.
@@ -67,10 +68,7 @@ func (l *lan) counting(i int, addr string) *atomic.Int64 {
 func announced(t *testing.T, i uint64, addr string) []byte {
 	t.Helper()
 	seed := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, i))
-	id, err := p2p.Transport(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := wire.TransportIdentity(record.NewPrivate(seed).Public())
 	name := dnsmessage.MustNewName(fmt.Sprintf("x%d._coop-p2p._udp.local.", i))
 	head := dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: 1 << 30}
 	m := dnsmessage.Message{Header: dnsmessage.Header{Response: true}, Additionals: []dnsmessage.Resource{

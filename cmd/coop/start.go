@@ -185,11 +185,9 @@ func (t *terminal) openParts(dir string, fixed func(dir string, why error) (*sto
 	if p.store, err = t.openStore(p.home, fixed); err != nil {
 		return p, err
 	}
-	transport, err := p2p.Transport(p.home.Secrets().Transport)
-	if err != nil {
-		return p, err
+	cfg := node.Config{
+		Home: p.home, Store: p.store, Now: t.now, Log: t.logger(), Agent: "coop " + version, StagedMost: t.staging << 20, Unlisted: t.unlisted,
 	}
-	cfg := node.Config{Home: p.home, Store: p.store, Transport: transport, Now: t.now, Log: t.logger(), Agent: "coop " + version, StagedMost: t.staging << 20}
 	if _, err := rand.Read(cfg.Seed[:]); err != nil {
 		return p, err
 	}
@@ -365,9 +363,10 @@ type network struct {
 	noMDNS bool
 }
 
-func (f *network) bind(c *cobra.Command) {
+func (f *network) bind(t *terminal, c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.listen, "listen", nil, "address to listen on, host:port or a multiaddr; may be given many times (default: all, on a port chosen once)")
 	c.Flags().BoolVar(&f.noMDNS, "no-mdns", false, "neither announce this node on the local network nor look for others there")
+	c.Flags().BoolVar(&t.unlisted, "unlisted", false, "do not have members pass on to each other where this computer is; who is connected to it sees that all the same")
 }
 
 func upCmd(t *terminal) *cobra.Command {
@@ -391,7 +390,7 @@ func upCmd(t *terminal) *cobra.Command {
 			})
 		},
 	}
-	f.bind(c)
+	f.bind(t, c)
 	c.Flags().Int64Var(&t.staging, "staging", node.StagedMost>>20, "how much of what may not be taken a peer may have wait on this disk, in MiB")
 	return c
 }
@@ -508,7 +507,7 @@ func joinCmd(t *terminal) *cobra.Command {
 			})
 		},
 	}
-	f.bind(c)
+	f.bind(t, c)
 	fromFlag(c, &from, "come with your account and listings")
 	c.Flags().StringVar(&in.As, "as", "", "your name, or that of this computer")
 	c.Flags().StringVar(&in.Device, "device", "", "name of this computer (default: its host name)")

@@ -33,8 +33,8 @@ func (h harm) join(at, home, who string) *exec.Cmd {
 	return h.up(home)
 }
 
-// meet connects nodes, each with each: on this street they know each other's
-// addresses only if somebody types them.
+// meet connects nodes at once, each with each: they pass on to each other where they
+// are, but that takes a moment, and a node takes another port at each start.
 func (h harm) meet(home string, others ...string) {
 	h.t.Helper()
 	for _, other := range others {
@@ -227,4 +227,49 @@ func TestOlderAmongNewer(t *testing.T) {
 			t.Errorf("%s, updated, shows %s and the problems %v", who, list, s.Problems)
 		}
 	}
+}
+
+// TestMesh: nodes of which each knows one neighbour only come to be connected each with
+// each, for addresses are passed on; so the co-op goes on when the one they all knew is
+// gone, also after a start. Who does not want to be passed on is found by nobody.
+func TestMesh(t *testing.T) {
+	t.Parallel()
+	h := onStreet(t)
+	h.found("Ana", 0)
+	ana := h.up("Ana")
+	names := []string{"Bo", "Chi", "Dora"}
+	running := map[string]*exec.Cmd{}
+	for _, who := range names {
+		running[who] = h.join("Ana", who, who)
+	}
+	names = append(names, "Ana")
+	live := func(who string) (live int) {
+		for _, p := range h.status(who).Peers {
+			if p.Live {
+				live++
+			}
+		}
+		return live
+	}
+	for _, who := range names {
+		h.until(who+" is connected with all", func() bool { return live(who) == len(names)-1 })
+	}
+	ana.Process.Kill()
+	ana.Wait()
+	h.coop("Bo", "down")
+	running["Bo"].Wait()
+	h.up("Bo")
+	for _, who := range names[:3] {
+		h.until(who+" is connected with two, Ana being gone", func() bool { return live(who) == 2 })
+	}
+	h.coop("Dora", "listing", "add", "--offer", "--title", "Eggs", "--quiet")
+	h.equal("Bo", "Dora")
+	h.coop("Dora", "down")
+	running["Dora"].Wait()
+	h.upWith("Dora", "--unlisted")
+	h.until("Dora's computer is there", func() bool { return live("Dora") == 2 })
+	h.until("the others forget where Dora is", func() bool {
+		b, err := os.ReadFile(filepath.Join(h.home("Chi"), "addresses"))
+		return err == nil && !strings.Contains(string(b), strings.Split(h.status("Dora").Addrs[0], "/p2p/")[0])
+	})
 }

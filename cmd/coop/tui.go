@@ -60,6 +60,7 @@ type terminal struct {
 	tty      bool // out is a terminal
 	home     string
 	staging  int64 // MiB, see node.Config; 0: as the node does by itself
+	unlisted bool  // see node.Config
 	json     bool
 	quiet    bool
 	once     string // word by which what is posted counts once; "": each command counts

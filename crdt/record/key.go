@@ -228,6 +228,7 @@ const (
 	DomainCard      Domain = "coop/1 card\x00"      // signatures over a join card
 	DomainDevice    Domain = "coop/1 device\x00"    // signatures over a device card
 	DomainTransport Domain = "coop/1 transport\x00" // signature of a device over its node's transport key
+	DomainAddrs     Domain = "coop/1 addrs\x00"     // signature of a transport key over its node's addresses
 	DomainHello     Domain = "coop/1 hello\x00"     // HMAC that shows knowledge of the network secret
 	DomainTopic     Domain = "coop/1 topic\x00"     // HMAC that names the gossip topic
 	DomainState     Domain = "coop/1 state\x00"     // hash: the digest of a folded state
@@ -243,7 +244,7 @@ const (
 // Domains lists every domain, for the test that keeps them apart.
 func Domains() []Domain {
 	return []Domain{DomainID, DomainRecord, DomainMember, DomainActor, DomainFounder, DomainCard, DomainDevice,
-		DomainTransport, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainReseat, DomainInvite, DomainWords}
+		DomainTransport, DomainAddrs, DomainHello, DomainTopic, DomainState, DomainRoll, DomainFrontier, DomainAnchors, DomainSeat, DomainReseat, DomainInvite, DomainWords}
 }
 
 // Hash returns SHA-256 over the domain and the parts one after the other.

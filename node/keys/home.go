@@ -8,6 +8,7 @@
 //	secrets   0600: everything Secrets has, written as a whole and synced
 //	marker    the last record this device signed, outside the store
 //	peers     addresses of peers, to find them again
+//	addresses where the co-op's nodes say that they are, as they signed it
 //	store/    the records, see package store
 //	node.sock the node's local interface, while it runs
 //
@@ -51,6 +52,7 @@ var (
 const (
 	secretsFile = "secrets"
 	peersFile   = "peers"
+	addrsFile   = "addresses"
 	lockFile    = "lock"
 
 	maxPeerAddrs = 1024 // a few for each device of a large co-op
@@ -396,4 +398,25 @@ func (h *Home) RememberPeer(addrs []string) error {
 		return nil
 	}
 	return h.replace(peersFile, []byte(strings.Join(all, "\n")+"\n"))
+}
+
+// Addresses returns what SetAddresses kept; nothing if the file is damaged, for peers
+// bring it again.
+func (h *Home) Addresses() (lists [][]byte) {
+	b, err := readOwn(h.path(addrsFile))
+	if err == nil {
+		b, err = unseal(b)
+	}
+	if err != nil || record.Unmarshal(b, &lists) != nil {
+		return nil
+	}
+	return lists
+}
+
+// SetAddresses keeps where nodes say that they are, in place of what was kept.
+func (h *Home) SetAddresses(lists [][]byte) error {
+	if slices.EqualFunc(lists, h.Addresses(), bytes.Equal) {
+		return nil
+	}
+	return h.replace(addrsFile, record.Marshal(lists))
 }

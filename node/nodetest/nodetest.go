@@ -17,6 +17,7 @@ import (
 	"coop/node"
 	"coop/node/keys"
 	"coop/node/store"
+	"coop/sync/wire"
 )
 
 // waitMax bounds every wait for what nodes do by themselves.
@@ -29,6 +30,8 @@ type House struct {
 	Name  string
 	Home  *keys.Home
 	Store *store.Store
+
+	Unlisted bool // from the next start of the node on
 
 	t      testing.TB
 	dir    string
@@ -143,14 +146,14 @@ func (h *House) Start() error {
 
 func (h *House) open() error {
 	secret := h.Home.Secrets().Transport
-	transport := sha256.Sum256(secret[:])
+	transport := wire.TransportIdentity(record.NewPrivate(secret).Public())
 	n, err := node.Open(node.Config{
-		Home: h.Home, Store: h.Store, Transport: transport[:], Now: h.Now, Seed: transport, Log: slog.New(slog.DiscardHandler), Agent: "nodetest",
+		Home: h.Home, Store: h.Store, Now: h.Now, Seed: sha256.Sum256(secret[:]), Log: slog.New(slog.DiscardHandler), Agent: "nodetest", Unlisted: h.Unlisted,
 	})
 	if err != nil {
 		return err
 	}
-	h.Node, h.door = n, h.street.open(h.Name, n, transport[:])
+	h.Node, h.door = n, h.street.open(h.Name, n, transport)
 	return n.Attach(h.door)
 }
 

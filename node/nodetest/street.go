@@ -36,6 +36,7 @@ type door struct {
 	mu       sync.Mutex
 	ends     map[replica.SessionID]*end // guarded by mu
 	isClosed bool                       // likewise
+	told     []wire.AddrTerms           // likewise
 }
 
 // end is one side of a session.
@@ -191,7 +192,7 @@ func (e *end) hear(b []byte) {
 	}
 }
 
-// Ready, Close, Publish, Dial, Addrs, PeerAddrs, Addr and Stop are those of
+// Ready, Close, Publish, Dial, Addrs, PassedOn, PeerAddrs, Addr and Stop are those of
 // node.Network.
 
 func (d *door) Ready(id replica.SessionID) {
@@ -233,6 +234,23 @@ func (d *door) Dial(_ context.Context, addr string) error {
 }
 
 func (d *door) Addrs() []string { return []string{d.addr} }
+
+func (d *door) PassedOn(all []wire.AddrTerms) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.told = all
+}
+
+// Told returns where peers say that others are, by the devices of these.
+func (h *House) Told() map[record.Key][]string {
+	h.door.mu.Lock()
+	defer h.door.mu.Unlock()
+	told := map[record.Key][]string{}
+	for _, t := range h.door.told {
+		told[t.Device] = t.Addrs
+	}
+	return told
+}
 
 func (d *door) PeerAddrs(id replica.SessionID) []string { return []string{d.Addr(id)} }
 

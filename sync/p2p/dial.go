@@ -14,16 +14,24 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"coop/sync/wire"
 )
 
 const (
-	dialFirst   = time.Second     // between two tries of a peer, growing
-	dialNear    = 5 * time.Second // the most for who is on this link: a switch comes back unannounced
-	dialFar     = time.Minute     // and for others
+	dialFirst   = time.Second      // between two tries of a peer, growing
+	dialNear    = 5 * time.Second  // the most for who is on this link: a switch comes back unannounced
+	dialFar     = time.Minute      // and for others
+	dialTold    = 10 * time.Minute // and for those of whom only others said where they are
 	dialTimeout = 5 * time.Second
 
 	friendsAtOnce   = 32 // dials of remembered peers under way
+	toldAtOnce      = 16 // and of peers of whom others said where they are: a member may say anything
 	strangersAtOnce = 16 // and of peers that were only announced: anybody can announce
+
+	// enoughPeers is how many peers are enough not to call those any more of whom only
+	// others said where they are: each costs memory, and a mesh is held together by fewer.
+	enoughPeers = 32
 
 	findsMost      = 256 // peers announced on the local network that are remembered
 	findsPerSource = 16  // and those that one address announced: a computer with a few homes
@@ -38,6 +46,7 @@ type callee struct {
 	found  []ma.Multiaddr // as it was announced on this link, the newest first
 	source netip.Addr     // who announced it first
 	kept   bool           // its addresses are remembered
+	told   bool           // others said where it is
 	met    bool           // it and this node let each other in
 	failed int            // dials in a row that led to nothing
 	pause  time.Duration
@@ -46,8 +55,24 @@ type callee struct {
 	busy   bool      // a dial is under way
 }
 
-// strange reports whether a callee is nothing but an announcement.
-func (c *callee) strange() bool { return !c.met && !c.kept }
+// bond is why a peer is called.
+type bond int
+
+const (
+	friendly bond = iota // it and this node let each other in, or its addresses are remembered
+	told                 // others said where it is
+	strange              // it is nothing but an announcement
+)
+
+func (c *callee) bond() bond {
+	switch {
+	case c.met || c.kept:
+		return friendly
+	case c.told:
+		return told
+	}
+	return strange
+}
 
 // keepDialling calls the peers that are not connected, each with growing pauses, and
 // all at the same time: one that does not answer holds up nobody.
@@ -72,30 +97,32 @@ func (n *Net) dialAll() time.Duration {
 	known, links := n.known(), n.linksNow()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for p := range known {
-		if n.callees[p] == nil {
-			n.callees[p] = &callee{next: n.soon(p)}
+	for _, all := range []map[peer.ID][]ma.Multiaddr{known, n.told} {
+		for p := range all {
+			if n.callees[p] == nil {
+				n.callees[p] = &callee{next: n.soon(p)}
+			}
 		}
 	}
-	room := map[bool]int{false: friendsAtOnce, true: strangersAtOnce}
+	room := map[bond]int{friendly: friendsAtOnce, told: min(toldAtOnce, enoughPeers-len(n.host.Network().Peers())), strange: strangersAtOnce}
 	for p, c := range n.callees {
-		if c.kept = len(known[p]) > 0; c.busy {
-			room[c.strange()]--
+		if c.kept, c.told = len(known[p]) > 0, len(n.told[p]) > 0; c.busy {
+			room[c.bond()]--
 		}
 	}
 	wait := dialNear
 	for p, c := range n.callees { // in any order: a flood of finds puts nobody last for ever
-		addrs, strange := slices.Concat(c.found, known[p]), c.strange()
+		addrs, b := slices.Concat(c.found, known[p], n.told[p]), c.bond()
 		due := time.Until(later(c.next, n.closed[p].until))
 		switch {
 		case c.busy || n.host.Network().Connectedness(p) == network.Connected:
-		case len(addrs) == 0 || strange && c.failed >= findTries:
+		case len(addrs) == 0 || b == strange && c.failed >= findTries:
 			delete(n.callees, p)
 		case due > 0:
 			wait = min(wait, due)
-		case room[strange] > 0:
-			room[strange]--
-			n.dial(p, c, addrs, strange, near(addrs, links))
+		case room[b] > 0:
+			room[b]--
+			n.dial(p, c, addrs, b, near(addrs, links))
 		}
 	}
 	return wait
@@ -120,15 +147,26 @@ func near(addrs []ma.Multiaddr, links []link) bool {
 	})
 }
 
+// most is how long the pauses between calls of such a peer grow.
+func (b bond) most(near bool) time.Duration {
+	switch {
+	case b == told:
+		return dialTold
+	case b == friendly && near:
+		return dialNear
+	}
+	return dialFar
+}
+
 // dial calls a peer beside the loop. The caller holds n.mu.
-func (n *Net) dial(p peer.ID, c *callee, addrs []ma.Multiaddr, strange, near bool) {
+func (n *Net) dial(p peer.ID, c *callee, addrs []ma.Multiaddr, b bond, near bool) {
 	parent := n.dialling
 	c.busy, c.begun = true, time.Now()
 	n.spawn(func() {
 		ctx, cancel := context.WithTimeout(parent, dialTimeout)
 		defer cancel()
 		n.forgetBackoff(p)
-		if strange {
+		if b != friendly {
 			// Not what it said of itself when it was connected: that may be anywhere.
 			n.host.Peerstore().ClearAddrs(p)
 		}
@@ -139,31 +177,61 @@ func (n *Net) dial(p peer.ID, c *callee, addrs []ma.Multiaddr, strange, near boo
 		if clocksDiffer(err) {
 			n.cfg.Log.Warn(unreached(p.String(), err).Error())
 		}
-		most := dialFar
-		if near {
-			most = dialNear
-		}
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		c.busy = false
 		if parent.Err() == nil {
-			c.tried(err == nil, strange, most)
+			c.tried(err == nil, b, near)
 		}
 		n.wakeDialling()
 	})
 }
 
-// tried notes how a dial ended. A stranger that only takes calls gains nothing by it.
-func (c *callee) tried(connected, strange bool, most time.Duration) {
-	if strange {
-		most = dialFar
-	} else if connected {
+// tried notes how a dial ended. Who only takes calls gains nothing by it.
+func (c *callee) tried(connected bool, b bond, near bool) {
+	if b == friendly && connected {
 		c.failed, c.pause, c.next = 0, 0, time.Time{}
 		return
 	}
 	c.failed++
-	c.pause = min(max(2*c.pause, dialFirst), most)
+	c.pause = min(max(2*c.pause, dialFirst), b.most(near))
 	c.next = c.begun.Add(c.pause)
+}
+
+// PassedOn has the peers called, too, of which others said where they are: these and
+// no others that were said before.
+func (n *Net) PassedOn(all []wire.AddrTerms) {
+	said := map[peer.ID][]ma.Multiaddr{}
+	for _, t := range all {
+		p, err := peer.IDFromBytes(t.Transport)
+		if err != nil || p == n.host.ID() {
+			continue
+		}
+		for _, text := range t.Addrs {
+			if a, err := ma.NewMultiaddr(text); err == nil && n.mayBeTold(a) {
+				said[p] = append(said[p], a)
+			}
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = said
+	n.wakeDialling()
+}
+
+// mayBeTold reports whether an address that somebody passed on is called: by the ways
+// that nodes listen on, and on this very computer only by a node that listens nowhere
+// else.
+func (n *Net) mayBeTold(a ma.Multiaddr) bool {
+	if !isPlain(a) {
+		return false
+	}
+	ip, err := manet.ToIP(a)
+	if err != nil || ip.IsUnspecified() || ip.IsMulticast() || ip.IsLinkLocalUnicast() {
+		return false
+	}
+	far := func(l ma.Multiaddr) bool { return !manet.IsIPLoopback(l) }
+	return !ip.IsLoopback() || len(n.listen) > 0 && !slices.ContainsFunc(n.listen, far)
 }
 
 // forgetBackoff has libp2p dial a peer although it did so in vain a short while ago:
@@ -251,7 +319,7 @@ func (n *Net) heard(p peer.ID, addrs []ma.Multiaddr, source netip.Addr) {
 	case c == nil:
 		c = &callee{source: source, next: n.soon(p)}
 		n.callees[p] = c
-	case !c.strange():
+	case c.bond() != strange:
 		c.pause, c.next = 0, later(n.soon(p), c.begun.Add(dialFirst))
 	}
 	for _, old := range c.found {
@@ -269,7 +337,7 @@ func (n *Net) roomForFind(source netip.Addr) bool {
 	var idle []peer.ID
 	all, same := 0, 0
 	for p, c := range n.callees {
-		if !c.strange() {
+		if c.bond() != strange {
 			continue
 		}
 		if all++; c.source == source {

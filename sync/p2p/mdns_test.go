@@ -15,6 +15,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"coop/crdt/record"
+	"coop/sync/wire"
 )
 
 // wire0 is a link as a home network has it.
@@ -38,11 +41,8 @@ func quietNet(t *testing.T, links ...link) *Net {
 
 func peerID(t *testing.T, i int) string {
 	t.Helper()
-	b, err := Transport([32]byte{2, byte(i), byte(i >> 8)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return peer.ID(b).String()
+	key := record.NewPrivate([32]byte{2, byte(i), byte(i >> 8)})
+	return peer.ID(wire.TransportIdentity(key.Public())).String()
 }
 
 // TestFindsAreOnThisLink has announcements name addresses; a node dials only those that
@@ -274,9 +274,9 @@ func TestStrangerIsForgotten(t *testing.T) {
 	stranger, friend := &callee{begun: now}, &callee{begun: now, met: true}
 	var pauses []time.Duration
 	for range findTries {
-		stranger.tried(true, true, dialNear)
+		stranger.tried(true, strange, true)
 		pauses = append(pauses, stranger.pause)
-		friend.tried(false, false, dialNear)
+		friend.tried(false, friendly, true)
 	}
 	if want := []time.Duration{1e9, 2e9, 4e9, 8e9, 16e9, 32e9}; !slices.Equal(pauses, want) || stranger.failed != findTries {
 		t.Errorf("a stranger is called after %v, want %v", pauses, want)
@@ -284,7 +284,7 @@ func TestStrangerIsForgotten(t *testing.T) {
 	if friend.pause != dialNear {
 		t.Errorf("a friend on this link is called every %v", friend.pause)
 	}
-	if friend.tried(true, false, dialNear); friend.failed != 0 || friend.pause != 0 {
+	if friend.tried(true, friendly, true); friend.failed != 0 || friend.pause != 0 {
 		t.Error("a friend who was reached keeps the pause")
 	}
 }

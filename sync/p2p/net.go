@@ -119,6 +119,7 @@ type Net struct {
 
 	// Who is called, and what is known of this machine's links. Guarded by mu.
 	callees      map[peer.ID]*callee
+	told         map[peer.ID][]ma.Multiaddr // see PassedOn
 	links        []link
 	local        map[network.Conn]netip.Addr // this machine's end of connections
 	dialling     context.Context             // of the calls that are under way
@@ -262,17 +263,6 @@ func (n *Net) Stop() {
 	n.running.Wait()
 }
 
-// Transport is this node's transport identity, as its peers' connections prove
-// it.
-func Transport(seed [32]byte) ([]byte, error) {
-	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
-	if err != nil {
-		return nil, err
-	}
-	id, err := peer.IDFromPrivateKey(key)
-	return []byte(id), err
-}
-
 // Addr returns where a session's peer is, "" if it is gone.
 func (n *Net) Addr(id replica.SessionID) string {
 	n.mu.Lock()
@@ -293,14 +283,24 @@ func (n *Net) PeerAddrs(id replica.SessionID) []string {
 	if !ok {
 		return nil
 	}
+	var all []ma.Multiaddr
+	if c := s.stream.Conn(); c.Stat().Direction == network.DirOutbound || !isTCP(c.RemoteMultiaddr()) {
+		// Where it is right now comes first: a young connection's peer has not told more. A
+		// peer that called over TCP did so from a port on which nobody listens.
+		all = append(all, c.RemoteMultiaddr())
+	}
 	var addrs []string
-	// Where it is right now comes first: a young connection's peer has not told more.
-	for _, a := range append([]ma.Multiaddr{s.stream.Conn().RemoteMultiaddr()}, n.host.Peerstore().Addrs(s.peer)...) {
+	for _, a := range append(all, n.host.Peerstore().Addrs(s.peer)...) {
 		if text := a.String() + "/p2p/" + s.peer.String(); !slices.Contains(addrs, text) {
 			addrs = append(addrs, text)
 		}
 	}
 	return addrs[:min(len(addrs), addrsPerPeer)]
+}
+
+func isTCP(a ma.Multiaddr) bool {
+	_, err := a.ValueForProtocol(ma.P_TCP)
+	return err == nil
 }
 
 // ErrAddr says that what a person typed cannot be read as an address.

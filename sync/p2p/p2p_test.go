@@ -102,13 +102,13 @@ func start(t *testing.T, name string, change ...func(*options)) *node {
 		c(&o)
 	}
 	n := &node{t: t, key: keyOf(name), seed: o.seed, done: make(chan struct{})}
-	transport := must(p2p.Transport(o.seed))
+	transport := wire.TransportIdentity(record.NewPrivate(o.seed).Public())
 	held := coop.New(func(ref history.Ref) *record.Record { return must(n.r.Load(ref)) })
 	cfg := replica.Config{
 		Coop: held, CoopID: founding.ID, Key: n.key, Device: n.key.Public(), Transport: transport, Secret: o.secret, Card: o.card, Agent: "test",
 		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
 		Random:  rand.New(rand.NewChaCha8(seedOf(name))),
-		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(founding.ID, transport)),
+		ShowSig: n.key.Sign(record.DomainTransport, wire.TransportClaim(founding.ID, transport)),
 	}
 	if o.card != nil {
 		cfg.Joined = func(c *coop.Coop) bool { return c.History().Len() > 0 && c.Stands(n.key.Public()) }
@@ -389,7 +389,7 @@ func TestBothDial(t *testing.T) {
 
 func TestTypedAddress(t *testing.T) {
 	ana := start(t, "Ana")
-	id := must(peer.IDFromBytes(must(p2p.Transport(seedOf("nobody")))))
+	id := must(peer.IDFromBytes(wire.TransportIdentity(record.NewPrivate(seedOf("nobody")).Public())))
 	for _, c := range []struct{ name, addr, want string }{
 		{"nonsense", "the kitchen", "/p2p/"},
 		{"no peer id", "/ip4/127.0.0.1/tcp/4001", "/p2p/"},
@@ -448,7 +448,7 @@ func portOf(t *testing.T, addrs string) string {
 // to open the stream with a peer.
 func stranger(t *testing.T, with *node, opens bool) host.Host {
 	t.Helper()
-	other := must(peer.IDFromBytes(must(p2p.Transport(with.seed))))
+	other := must(peer.IDFromBytes(wire.TransportIdentity(record.NewPrivate(with.seed).Public())))
 	for i := 0; ; i++ {
 		seed := seedOf(fmt.Sprint("stranger ", i))
 		key := must(crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:])))
@@ -635,7 +635,7 @@ func double(t *testing.T, name string, h host.Host, to *node) network.Stream {
 	r := replica.New(replica.Config{
 		Coop: held, Key: key, Device: key.Public(), Transport: transport, Secret: secret, Random: rand.New(rand.NewPCG(1, 1)),
 		Load:    func(ref history.Ref) (*record.Record, error) { return disk[ref], nil },
-		ShowSig: key.Sign(record.DomainTransport, replica.TransportClaim(founding.ID, transport)),
+		ShowSig: key.Sign(record.DomainTransport, wire.TransportClaim(founding.ID, transport)),
 	})
 	disk = append(disk, founding)
 	if err := r.Found(founding); err != nil {

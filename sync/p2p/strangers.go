@@ -259,11 +259,12 @@ func (n *Net) left(c network.Conn) {
 	}
 }
 
-// knows reports whether a peer is remembered, or was let in since the start.
+// knows reports whether a peer is remembered, was let in since the start, or is one
+// of whom others said where it is.
 func (n *Net) knows(p peer.ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.met[p] {
+	if n.met[p] || n.told[p] != nil {
 		return true
 	}
 	if now := time.Now(); now.Sub(n.knownAt) > knownEvery {

@@ -110,17 +110,17 @@ func TestShow(t *testing.T) {
 		{"a member", func(p *peer) wire.Show { return p.shows(ana) }, ""},
 		{"signed for another connection", func(p *peer) wire.Show {
 			s := p.shows(ana)
-			s.Sig = ana.Sign(record.DomainTransport, replica.TransportClaim(p.to.w.coop, []byte("transport Chi")))
+			s.Sig = ana.Sign(record.DomainTransport, wire.TransportClaim(p.to.w.coop, []byte("transport Chi")))
 			return s
 		}, "did not sign"},
 		{"signed for another co-op", func(p *peer) wire.Show {
 			s := p.shows(ana)
-			s.Sig = ana.Sign(record.DomainTransport, replica.TransportClaim(record.ID(seedOf("other")), p.transport))
+			s.Sig = ana.Sign(record.DomainTransport, wire.TransportClaim(record.ID(seedOf("other")), p.transport))
 			return s
 		}, "did not sign"},
 		{"signed for another purpose", func(p *peer) wire.Show {
 			s := p.shows(ana)
-			s.Sig = ana.Sign(record.DomainRecord, replica.TransportClaim(p.to.w.coop, p.transport))
+			s.Sig = ana.Sign(record.DomainRecord, wire.TransportClaim(p.to.w.coop, p.transport))
 			return s
 		}, "did not sign"},
 		{"signed by another device", func(p *peer) wire.Show {

@@ -106,10 +106,13 @@ func foundingRecord(name string, founders ...string) *record.Record {
 }
 
 func (w *world) newNode(name string) *node {
-	n := &node{w: w, name: name, root: keyOf("root " + name), key: keyOf("device " + name), transport: []byte("transport " + name), secret: w.secret}
+	n := &node{w: w, name: name, root: keyOf("root " + name), key: keyOf("device " + name), secret: w.secret}
+	n.transport = wire.TransportIdentity(n.transportKey().Public())
 	w.nodes = append(w.nodes, n)
 	return n
 }
+
+func (n *node) transportKey() *record.Private { return keyOf("transport " + n.name) }
 
 func (n *node) device() record.Key { return n.key.Public() }
 
@@ -119,10 +122,10 @@ func (n *node) now() time.Time { return n.w.now.Add(n.skew) }
 
 func (n *node) config() replica.Config {
 	cfg := replica.Config{
-		Coop: n.coop, CoopID: n.w.coop, Key: n.key, Forked: n.accused, Device: n.device(), Transport: n.transport, Secret: n.secret, Card: n.card, Agent: "test",
+		Coop: n.coop, CoopID: n.w.coop, Key: n.key, Forked: n.accused, Device: n.device(), Transport: n.transport, TransportKey: n.transportKey(), Secret: n.secret, Card: n.card, Agent: "test",
 		Load:    func(ref history.Ref) (*record.Record, error) { return n.disk[ref], nil },
 		Random:  rand.New(rand.NewChaCha8(seedOf(n.name))),
-		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.coop, n.transport)),
+		ShowSig: n.key.Sign(record.DomainTransport, wire.TransportClaim(n.w.coop, n.transport)),
 	}
 	if n.card != nil && !n.joined {
 		cfg.Joined = func(c *coop.Coop) bool {
@@ -518,7 +521,7 @@ func (p *peer) greet() *peer {
 
 // shows returns what a device shows on this connection.
 func (p *peer) shows(key *record.Private) wire.Show {
-	sig := key.Sign(record.DomainTransport, replica.TransportClaim(p.to.w.coop, p.transport))
+	sig := key.Sign(record.DomainTransport, wire.TransportClaim(p.to.w.coop, p.transport))
 	return wire.Show{Device: key.Public(), Sig: sig}
 }
 

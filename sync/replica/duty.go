@@ -81,6 +81,7 @@ func (r *Replica) settle(now time.Time) {
 			r.duty.hintAt = now.Add(hintAfter)
 		}
 		r.reviewDoors()
+		r.reviewAddrs(now)
 	}
 	if r.signs() && r.joined && r.addsItself() {
 		r.writeDuty(now, member.KindDeviceAdd, r.cfg.Card)
@@ -131,6 +132,7 @@ func (r *Replica) NextTick(now time.Time) time.Time {
 	earlier(r.duty.nextPull)
 	earlier(r.duty.clockAt)
 	earlier(r.duty.hintAt)
+	earlier(r.addrs.at)
 	return next
 }
 

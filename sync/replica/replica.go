@@ -63,18 +63,14 @@ type Config struct {
 	Card      []byte                                    // what a newcomer shows: a join or recovery card, a device request, or a device card of its own; nil otherwise
 	Agent     string                                    // shown to peers, such as "coop 0.1.0"
 	Device    record.Key                                // the public part of Key, known also while it is locked
-	ShowSig   record.Sig                                // the device's signature over Transport, see TransportClaim
+	ShowSig   record.Sig                                // the device's signature over Transport, see wire.TransportClaim
 	Joined    func(*coop.Coop) bool                     // whether a newcomer has all its invite names; nil if it is none
 	Random    *rand.Rand                                // for nonces and pauses; seeded from the system, or by a simulator
 
 	Stage      func() (Area, error) // an empty area for what a pull stages; nil: in memory
 	StagedMost int64                // what one pull may stage, in bytes; 0: StagedMost
-}
 
-// TransportClaim is what a device signs, in record.DomainTransport, to say that
-// a transport key speaks for it.
-func TransportClaim(coopID record.ID, transport []byte) []byte {
-	return append(slices.Clone(coopID[:]), transport...)
+	TransportKey *record.Private // whose identity Transport is; nil: this node takes no part in passing addresses on
 }
 
 // Output is what a replica wants done, in this order.
@@ -84,6 +80,7 @@ type Output struct {
 	Ready  []SessionID        // sessions for which Next has something
 	Close  []SessionID        // sessions to close once Next has nothing more
 	Events []Event            // what a person or a log should be told
+	Addrs  bool               // other addresses are known than before: see Replica.Addrs
 }
 
 // EventKind says what an Event is about.
@@ -127,6 +124,7 @@ type Replica struct {
 	unstored []*record.Record // admitted, not yet handed out by Take
 	stored   int              // records handed out by Take or there from the start
 	duty     duty
+	addrs    addrs
 	floods   map[record.Key]*flood // by the device of the peer
 	joined   bool
 	ownCard  *member.DeviceCard // that this device came with, if it adds itself; else nil
@@ -144,6 +142,7 @@ func New(cfg Config) *Replica {
 	r := &Replica{
 		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
 		stored: cfg.Coop.History().Len(), joined: cfg.Joined == nil,
+		addrs: addrs{known: map[record.Key]addrList{}, ofOne: map[record.ID]int{}},
 	}
 	if card, err := member.ParseDeviceCard(cfg.Card); err == nil {
 		r.ownCard = &card
@@ -345,6 +344,7 @@ func (r *Replica) Tick(now time.Time) {
 	}
 	r.endPauses(now)
 	r.tellTime(now)
+	r.passAddrs(now)
 	if at := r.duty.hintAt; !at.IsZero() && !now.Before(at) {
 		r.duty.hintAt = time.Time{}
 		r.hint()

@@ -47,6 +47,11 @@ type session struct {
 	ahead int64 // of this node's clock the peer's was, in milliseconds, when it last said its time
 	timed bool  // it has said it
 
+	ended bool            // it was sent all that this node holds, once
+	addrs uint64          // up to which of the addresses that are passed on it was told
+	lists int             // of addresses, that it sent since some were last passed on
+	early []wire.AddrList // of devices that do not stand here yet
+
 	device   record.Key
 	agent    string
 	code     [8]byte // how the key begins that a newcomer's card is about
@@ -138,6 +143,9 @@ func (r *Replica) Next(id SessionID) (wire.Message, bool) {
 		s.outbox = s.outbox[1:]
 		return m, true
 	}
+	if m, ok := r.nextAddrs(s); ok {
+		return m, true
+	}
 	m, err := r.nextRecords(s)
 	if err != nil {
 		r.bye(s, "this node cannot read its own store")
@@ -169,7 +177,7 @@ func (r *Replica) nextRecords(s *session) (wire.Message, error) {
 		s.serving = s.serving[1:]
 	}
 	if len(rs) == 0 {
-		s.answer, s.serving = false, nil
+		s.answer, s.serving, s.ended = false, nil, true
 		return wire.End{Digest: s.told}, nil // not what came since: that is news
 	}
 	return wire.Records{Records: rs, Left: uint64(len(s.serving))}, nil
@@ -229,6 +237,9 @@ func (s *session) expectsInside() wire.Expected {
 	}
 	if s.welcomed {
 		e |= wire.Expect(wire.Hint{}, wire.Clock{})
+	}
+	if s.welcomed && s.lists < addrsHeard {
+		e |= wire.Expect(wire.Addrs{})
 	}
 	if s.welcomed && !s.answer && s.asked == nil {
 		e |= wire.Expect(wire.Pull{})
@@ -315,6 +326,9 @@ func (r *Replica) handle(now time.Time, s *session, m wire.Message) error {
 	case wire.End:
 		return r.handleEnd(s, m)
 	case wire.Clock:
+		return nil
+	case wire.Addrs:
+		r.handleAddrs(now, s, m)
 		return nil
 	case wire.Hint:
 		s.digest = m.Digest
@@ -481,7 +495,7 @@ func (r *Replica) accused(s *session, evidence [][]byte) {
 
 // handleShow decides whether the peer may come in.
 func (r *Replica) handleShow(now time.Time, s *session, m wire.Show) error {
-	claim := TransportClaim(r.coopID(), s.transport)
+	claim := wire.TransportClaim(r.coopID(), s.transport)
 	if m.Device.Check() != nil || !m.Device.Verify(record.DomainTransport, claim, m.Sig) {
 		return errors.New("the device did not sign for this connection")
 	}

@@ -35,6 +35,7 @@ const (
 	RuleTexts   Rule = "what people typed stands there once"
 	RuleSilence Rule = "a co-op that agrees is silent"
 	RuleSpeech  Rule = "honest nodes understand each other, and close no door"
+	RuleMesh    Rule = "who knows one neighbour comes to know where all are"
 	RuleProof   Rule = "where minutes differed, more tellers forked than the order bears, or a re-seating says what it took back; all hold the proof"
 )
 
@@ -468,4 +469,20 @@ func shuffle(rs []*record.Record, random dice) []*record.Record {
 		}
 	}
 	return out
+}
+
+// meshed says which member's node has not heard where another one is, or nil. Where each
+// knows the others by itself there is nothing to hear.
+func (w *World) meshed() error {
+	if !w.cfg.Street {
+		return nil
+	}
+	for _, n := range w.members() {
+		for _, o := range w.members() {
+			if n != o && n.inside() && o.inside() && !n.finds(o) {
+				return fmt.Errorf("%s has not heard that %s is at %s", n.name, o.name, o.place())
+			}
+		}
+	}
+	return nil
 }

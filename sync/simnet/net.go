@@ -17,6 +17,7 @@ type link struct {
 	delay time.Duration
 	loss  float64 // of gossip
 	drop  float64 // of a connection, at each message
+	far   bool    // the ends come together only if one has heard where the other is
 	cut   [2]bool // from ends[i] nothing arrives
 	conn  *conn
 	pause time.Duration // after a closed door, before the next knock
@@ -46,6 +47,12 @@ func (l *link) dial() {
 	l.w.after(l.pause+l.between(3*time.Second, 12*time.Second), l.dial)
 	if l.conn != nil || !l.ends[0].up || !l.ends[1].up || l.cut[0] || l.cut[1] {
 		return
+	}
+	if l.far && !l.ends[0].finds(l.ends[1]) && !l.ends[1].finds(l.ends[0]) {
+		return
+	}
+	if l.far {
+		l.w.Stats.Told++
 	}
 	l.w.count++
 	c := &conn{link: l, id: replica.SessionID(l.w.count), up: true}

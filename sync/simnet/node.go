@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -51,6 +52,7 @@ type Node struct {
 	then      *coop.State      // what that device knows
 	snapshot  []byte
 	card      []byte
+	places    []wire.AddrList // where nodes said that they are
 	invite    *member.Invite
 
 	gone    bool // destroyed, with all that was on it
@@ -69,7 +71,8 @@ type Node struct {
 }
 
 func (w *World) newNode(i int) *Node {
-	n := &Node{w: w, no: i, name: string(rune('A' + i)), honest: true, key: w.key("device" + string(rune('a'+i))), transport: []byte{byte(i)}}
+	n := &Node{w: w, no: i, name: string(rune('A' + i)), honest: true, key: w.key("device" + string(rune('a'+i)))}
+	n.transport = wire.TransportIdentity(n.transportKey().Public())
 	n.person = &person{name: n.name, root: w.key("root" + string(rune('a'+i)))}
 	n.own = n.person
 	n.careless = i > 1 && w.chance(0.15)
@@ -126,6 +129,18 @@ func (n *Node) read(ref history.Ref) (*record.Record, error) {
 
 func (n *Node) device() record.Key { return n.key.Public() }
 
+func (n *Node) transportKey() *record.Private { return n.w.key("transport" + string(rune('a'+n.no))) }
+
+// place is where the computer is: elsewhere after each start.
+func (n *Node) place() string { return fmt.Sprintf("/ip4/10.0.0.%d/tcp/%d", n.no, n.starts) }
+
+// finds reports whether the node has heard where another one is now.
+func (n *Node) finds(o *Node) bool {
+	return slices.ContainsFunc(n.places, func(l wire.AddrList) bool {
+		return l.Terms.Device == o.device() && slices.Equal(l.Terms.Addrs, []string{o.place()})
+	})
+}
+
 // start turns a computer on, if it has a co-op or a card for one.
 func (n *Node) start() {
 	if n.up || n.gone || n.card == nil && len(n.disk) == 0 {
@@ -157,7 +172,7 @@ func (n *Node) start() {
 		Load:  n.read,
 		Stage: n.stage, StagedMost: stagedMost,
 		Random:  rand.New(rand.NewPCG(n.w.cfg.Seed, uint64(n.no*1000+n.starts))),
-		ShowSig: n.key.Sign(record.DomainTransport, replica.TransportClaim(n.w.life.coop, n.transport)),
+		ShowSig: n.key.Sign(record.DomainTransport, wire.TransportClaim(n.w.life.coop, n.transport)),
 	}
 	if n.joined > len(n.disk) {
 		n.joined = 0 // its disk is from before
@@ -171,7 +186,12 @@ func (n *Node) start() {
 			return ok && c.Minutes().Minuted(leader) && c.Stands(n.device())
 		}
 	}
+	if n.w.cfg.Street {
+		cfg.TransportKey = n.transportKey()
+	}
 	n.replica = replica.New(cfg)
+	n.replica.LearnAddrs(n.clock(), n.places)
+	n.replica.SetAddrs(n.clock(), []string{n.place()})
 	n.commit()
 }
 
@@ -323,6 +343,9 @@ func (n *Node) say(out replica.Output) {
 			n.w.after(0, func() { c.pump(n) })
 		}
 	}
+	if out.Addrs {
+		n.places = n.replica.Addrs()
+	}
 	for _, e := range out.Events {
 		n.event(e)
 	}
@@ -375,6 +398,7 @@ func (n *Node) comeBack() {
 	n.w.trace("%s has %d records of %d", n.name, n.backup, len(n.disk))
 	lost := n.disk[n.backup:]
 	n.disk, n.synced, n.anchors, n.snapshot, n.asleep = slices.Clip(n.disk[:n.backup]), n.backup, n.backedUp, nil, false
+	n.places = nil
 	n.w.check.restored(n, lost)
 }
 

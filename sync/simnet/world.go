@@ -41,6 +41,7 @@ type Config struct {
 	Captured bool          // of four tellers two fork, one more than the order bears; none are elected, for an anchor that was stored in either camp would part them for ever
 	Lost     bool          // of four tellers' computers two are destroyed, one more than the order bears to miss, and the members re-seat
 	Stolen   bool          // of 6 nodes or more, one has the keys of three of the first four tellers, when others have followed them
+	Street   bool          // each node knows one neighbour, and of the others what is passed on
 	Idle     bool          // in the end, look whether a co-op that agrees is silent
 	Fault    Fault
 
@@ -120,7 +121,7 @@ func (w *World) happen(what string, do func()) {
 // nothing.
 type Stats struct {
 	Records, Batches, Epochs, Joined, Cuts, Partitions, Problems, Removed, Forks, Dropped, Polls, Passed, Meetings, Lies int
-	Founders, Camps, Old, Carried, Payments, Differed, Reseated, Rewritten                                               int
+	Founders, Camps, Old, Carried, Payments, Differed, Reseated, Rewritten, Told                                         int
 
 	Contacts int           // the pulls the nodes needed to agree
 	Healed   time.Duration // how long that took
@@ -134,6 +135,7 @@ func (s Stats) Add(o Stats) Stats {
 	s.Meetings, s.Lies = s.Meetings+o.Meetings, s.Lies+o.Lies
 	s.Founders, s.Camps, s.Old, s.Carried = s.Founders+o.Founders, s.Camps+o.Camps, s.Old+o.Old, s.Carried+o.Carried
 	s.Payments, s.Differed, s.Reseated, s.Rewritten = s.Payments+o.Payments, s.Differed+o.Differed, s.Reseated+o.Reseated, s.Rewritten+o.Rewritten
+	s.Told += o.Told
 	s.Contacts, s.Healed = max(s.Contacts, o.Contacts), max(s.Healed, o.Healed)
 	return s
 }
@@ -179,8 +181,9 @@ func New(cfg Config) *World {
 	}
 	for i, a := range w.nodes {
 		for j, b := range w.nodes[:i] {
-			if j == 0 || j == i-1 || w.chance(0.4) {
+			if near := cfg.Street && j == i-1; cfg.Street || j == 0 || j == i-1 || w.chance(0.4) {
 				w.links = append(w.links, w.newLink(b, a))
+				w.links[len(w.links)-1].far = cfg.Street && !near
 			}
 		}
 	}
@@ -256,7 +259,7 @@ func (w *World) agree() {
 			return false
 		}
 		next = w.now.Add(time.Second)
-		return w.agreed() == nil && w.minutedWhereTheyCan() == nil
+		return w.agreed() == nil && w.minutedWhereTheyCan() == nil && w.meshed() == nil
 	})
 	w.Stats.Healed, w.Stats.Contacts = w.now.Sub(healed), w.pulls
 	if err := w.agreed(); err != nil {
@@ -264,6 +267,9 @@ func (w *World) agree() {
 	}
 	if err := w.minutedWhereTheyCan(); err != nil {
 		w.fail(RuleMinuted, "%v after the network healed: %v", w.Stats.Healed, err)
+	}
+	if err := w.meshed(); err != nil {
+		w.fail(RuleMesh, "%v after the network healed: %v", w.Stats.Healed, err)
 	}
 	if most := contactsMax * len(w.nodes) * len(w.nodes); w.pulls > most {
 		w.fail(RuleSets, "the nodes needed %d pulls to agree, more than %d", w.pulls, most)

@@ -23,6 +23,7 @@
 //	14 ask     mac                            I do not know your device: how did it come to the co-op?
 //	15 vouch   card, vouch                    by this card, or by these records
 //	16 clock   time                           what my clock says now, now and then
+//	17 addrs   lists                          where nodes can be reached, as each says and signed itself
 package wire
 
 import (
@@ -61,6 +62,7 @@ const (
 var longest = [...]int{
 	1: 64, 2: 64, 3: 256, 4: 2, 5: 512, 6: 8 << 10,
 	7: idsLen, 8: idsLen, 9: idsLen, 10: MaxMessageLen, 11: 64, 12: 64, 13: idsLen, 14: 64, 15: VouchLen + 4<<10, 16: 64,
+	17: MaxLists*(maxListLen+4) + 16,
 }
 
 // idsLen is the room for the most ids that a message names.
@@ -207,6 +209,8 @@ func Encode(m Message) []byte {
 		body = encodedRecords{Records: encodeAll(m.Records), Left: m.Left}
 	case Vouch:
 		body = encodedVouch{Card: m.Card, Vouch: encodeAll(m.Vouch)}
+	case Addrs:
+		body = m.encoded()
 	}
 	return append([]byte{m.number()}, record.Marshal(body)...)
 }
@@ -261,6 +265,8 @@ func Decode(b []byte) (Message, error) {
 		return decodeVouch(b)
 	case 16:
 		return decode(b, func(m Clock) bool { return isTime(m.Time) })
+	case 17:
+		return decodeAddrs(b)
 	}
 	panic("wire: a message without a decoder")
 }

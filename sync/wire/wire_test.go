@@ -52,6 +52,7 @@ func messages(t testing.TB) []wire.Message {
 		wire.Ask{MAC: [32]byte{14}},
 		wire.Vouch{Card: []byte{15}, Vouch: chain(t, 2)},
 		wire.Clock{Time: 16},
+		wire.Addrs{Lists: []wire.AddrList{where(1, asItIs)}},
 	}
 }
 
