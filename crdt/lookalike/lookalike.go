@@ -4,6 +4,7 @@
 package lookalike
 
 import (
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/mtibben/confusables"
 
 	"coop/crdt/text"
@@ -38,6 +39,23 @@ func Alike(a, b string) bool {
 // keys returns the skeletons (UTS 39) by which two names are alike if they have one
 // in common: of the name as it is written, where I is like l, and of its letters in
 // one case, where A is like a Cyrillic one.
-func keys(name string) []string {
-	return []string{"as written " + text.Fold(confusables.Skeleton(name)), "in one case " + confusables.Skeleton(text.Fold(name))}
+func keys(name string) [2]string {
+	if k, ok := made.Get(name); ok {
+		return k
+	}
+	k := [2]string{"as written " + text.Fold(confusables.Skeleton(name)), "in one case " + confusables.Skeleton(text.Fold(name))}
+	made.Add(name, k)
+	return k
+}
+
+// made are keys that were asked for lately. To make them takes some microseconds, and a
+// node compares each newcomer at its door with all members whenever anything changed.
+var made = newCache()
+
+func newCache() *lru.Cache[string, [2]string] {
+	c, err := lru.New[string, [2]string](1 << 12)
+	if err != nil {
+		panic(err) // the size is not positive
+	}
+	return c
 }

@@ -6,6 +6,15 @@ import (
 	"coop/crdt/lookalike"
 )
 
+// TestKeptKeys: to ask for one name again costs little.
+func TestKeptKeys(t *testing.T) {
+	n := lookalike.Names[int]{}
+	n.Add("Marianne", 1)
+	if got := testing.AllocsPerRun(100, func() { n.Like("Somebody else") }); got > 0 {
+		t.Errorf("it takes %v pieces of memory each time", got)
+	}
+}
+
 func TestAlike(t *testing.T) {
 	for _, c := range []struct {
 		a, b  string
