@@ -172,7 +172,7 @@ func (n *Node) reseatKey(a author) (*record.Private, error) {
 func reseatOf(a author, r member.Reseat) Reseat {
 	people := a.coop.State().Minuted.People
 	file := append([]byte(reseatMagic), base64.StdEncoding.EncodeToString(r.Encode())...)
-	out := Reseat{File: append(file, '\n'), Tellers: r.Tellers, Needs: people.ReseatNeeds()}
+	out := Reseat{File: append(file, '\n'), Tellers: r.Tellers, Needs: member.ReseatNeeds(len(people.Voters()))}
 	for _, s := range r.Sigs {
 		if people.Consents(s.Member, s.Key) && r.Verify(people.Coop, s) {
 			out.Signed = append(out.Signed, s.Member)

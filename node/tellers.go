@@ -249,7 +249,8 @@ func (n *Node) stuck(s *coop.State, me member.Member) string {
 // puts others in their place or, where too few are left to sign that, how the co-op
 // goes on without it. Away are the devices of tellers that cannot be reached.
 func (n *Node) replaceTellers(s *coop.State, away []record.Key) string {
-	voters, needs := s.Minuted.People.Voters(), s.Minuted.People.ReseatNeeds()
+	voters := s.Minuted.People.Voters()
+	needs := member.ReseatNeeds(len(voters))
 	lost := n.lost(s, voters, away)
 	if left := len(voters) - len(lost); left < needs {
 		return fmt.Sprintf("To put others in their place %d of %d members must sign, and without %s only %d can. Try to reach them, for with their 24 words they sign from a new computer too; if they are gone for good, the co-op goes on anew: coop --home NEW found --from OLD-HOME", needs, len(voters), names(lost), left)

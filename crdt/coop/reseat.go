@@ -3,6 +3,7 @@ package coop
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"coop/crdt/history"
@@ -25,8 +26,10 @@ type line struct {
 	took  []record.ID // acts that were final on the line below, behind where this one goes on
 
 	asOf      map[history.Ref]*Acts // behind committed leaders, as far as somebody asked
-	judged    history.Ref           // the last leader when the re-seatings of this line were judged
-	judgedAll int                   // and how many there were
+	voters    map[history.Ref]int   // how many members there were behind committed leaders, as far as they were folded
+	judged    history.Ref           // the last leader when the re-seatings of this line were judged,
+	judgedBy  int                   // how many records of tellers were counted,
+	judgedAll int                   // and how many re-seatings there were
 }
 
 // reseat is a re-seating that is held.
@@ -54,7 +57,8 @@ type Reseating struct {
 }
 
 func newLine(m *minutes.Minutes, begins *Acts) *line {
-	return &line{minutes: m, minuted: begins, opening: begins.clone(), asOf: map[history.Ref]*Acts{}, judged: history.None}
+	return &line{minutes: m, minuted: begins, opening: begins.clone(), asOf: map[history.Ref]*Acts{}, judged: history.None,
+		voters: map[history.Ref]int{m.Last(): len(begins.People.Voters())}}
 }
 
 // id names a line by the re-seating that began it; zero: the founding did.
@@ -124,6 +128,7 @@ func (c *Coop) settleLine(l *line) (moved, taken bool) {
 		l.minuted = l.opening.clone()
 		l.minutes.Rewind()
 		clear(l.asOf)
+		clear(l.voters)
 		l.judged = history.None
 		for range to {
 			c.foldNext(l)
@@ -137,6 +142,7 @@ func (c *Coop) settleLine(l *line) (moved, taken bool) {
 
 // foldNext applies the next batch of a line.
 func (c *Coop) foldNext(l *line) bool {
+	last := l.minutes.Last()
 	b, ok := l.minutes.Next()
 	if !ok {
 		return false
@@ -144,10 +150,15 @@ func (c *Coop) foldNext(l *line) bool {
 	if b.Opens {
 		l.opening = l.minuted.clone()
 	}
-	before := l.minuted.People.Tellers
+	before, turnover := l.minuted.People.Tellers, l.minuted.People.Turnover
+	voters, counted := l.voters[last]
 	for _, ref := range b.Records {
 		l.minuted.apply(c.act(ref))
 	}
+	if !counted || turnover != l.minuted.People.Turnover {
+		voters = len(l.minuted.People.Voters())
+	}
+	l.voters[b.Leader] = voters
 	if after := l.minuted.People.Tellers; !slices.Equal(before, after) {
 		l.minutes.Seat(after)
 	}
@@ -164,8 +175,8 @@ func (c *Coop) find(id record.ID) history.Ref {
 // or there is one more.
 func (c *Coop) follow(l *line) *reseat {
 	rs := c.reseats[l.id()]
-	if l.judged != l.minutes.Last() || l.judgedAll != len(rs) {
-		l.judged, l.judgedAll = l.minutes.Last(), len(rs)
+	if l.judged != l.minutes.Last() || l.judgedBy != l.minutes.Counted() || l.judgedAll != len(rs) {
+		l.judged, l.judgedBy, l.judgedAll = l.minutes.Last(), l.minutes.Counted(), len(rs)
 		for _, r := range rs {
 			r.why = c.judge(l, r)
 		}
@@ -189,23 +200,44 @@ func (c *Coop) judge(l *line, r *reseat) error {
 	return c.judgeTerms(l, r)
 }
 
-// judgeTerms is judge without the place of the record. That the members at the
-// end of the line must have signed keeps out who could speak for all at its
-// beginning. What is costly comes last: it takes so many members to get there.
+// judgeTerms is judge without the place of the record, or for one that is not written.
+// That the members at the end of the line must have signed keeps out who could speak
+// for all at its beginning. The end is what was final for who had not heard of the
+// record: else old tellers who have, and go on, would void it when the co-op has grown.
+// What is costly comes last: it takes so many members to get there.
 func (c *Coop) judgeTerms(l *line, r *reseat) error {
-	now := l.minuted.People
 	r.signers = nil
+	after := c.find(r.After)
+	if _, ok := l.minutes.Place(after); !ok {
+		return fmt.Errorf("%s, behind which it goes on, leads no batch of the minutes", r.After.Short())
+	}
+	end := l.minutes.Last()
+	if r.id != (record.ID{}) {
+		end = l.minutes.LastWithout(after, r.ref)
+	}
+	few := func(n, voters int) error {
+		if need := member.ReseatNeeds(voters); n < need {
+			return fmt.Errorf("%d of the members have signed it, and it takes %d", n, need)
+		}
+		return nil
+	}
+	good := 0
+	for _, s := range r.Sigs {
+		if l.minuted.People.Had(s.Member, s.Key) && c.signed(r, s) {
+			good++
+		}
+	}
+	if err := few(good, c.votersAt(l, end)); err != nil {
+		return err
+	}
+	now := c.stateAt(l, end).People
 	for _, s := range r.Sigs {
 		if now.Consents(s.Member, s.Key) && c.signed(r, s) {
 			r.signers = append(r.signers, s.Member)
 		}
 	}
-	if need := now.ReseatNeeds(); len(r.signers) < need {
-		return fmt.Errorf("%d of the members have signed it, and it takes %d", len(r.signers), need)
-	}
-	after := c.find(r.After)
-	if _, ok := l.minutes.Place(after); !ok {
-		return fmt.Errorf("%s, behind which it goes on, leads no batch of the minutes", r.After.Short())
+	if err := few(len(r.signers), len(now.Voters())); err != nil {
+		return err
 	}
 	then := c.stateAt(l, after).People
 	n := 0
@@ -214,7 +246,7 @@ func (c *Coop) judgeTerms(l *line, r *reseat) error {
 			n++
 		}
 	}
-	if need := then.ReseatNeeds(); n < need {
+	if need := member.ReseatNeeds(len(then.Voters())); n < need {
 		return fmt.Errorf("%d of those who were members where it goes on have signed it, and it takes %d", n, need)
 	}
 	return then.CheckTellers(r.Tellers)
@@ -257,6 +289,26 @@ func (c *Coop) stateAt(l *line, leader history.Ref) *Acts {
 	if a, ok := l.asOf[leader]; ok {
 		return a
 	}
+	again := c.again(l)
+	for again.minutes.Last() != leader && c.foldNext(again) {
+	}
+	l.asOf[leader] = again.minuted
+	return again.minuted
+}
+
+// votersAt returns how many members there were behind one of the leaders of a line.
+func (c *Coop) votersAt(l *line, leader history.Ref) int {
+	if _, ok := l.voters[leader]; !ok {
+		again := c.again(l)
+		for c.foldNext(again) {
+		}
+		maps.Copy(l.voters, again.voters)
+	}
+	return l.voters[leader]
+}
+
+// again returns a line with nothing folded yet.
+func (c *Coop) again(l *line) *line {
 	begins, err := founded(c.load(0))
 	if err != nil {
 		panic("coop: the founding record was admitted and founds nothing: " + err.Error())
@@ -264,11 +316,7 @@ func (c *Coop) stateAt(l *line, leader history.Ref) *Acts {
 	if l.by != nil {
 		begins = c.reseated(l.below, l.by)
 	}
-	again := newLine(l.minutes.Again(), begins)
-	for again.minutes.Last() != leader && c.foldNext(again) {
-	}
-	l.asOf[leader] = again.minuted
-	return again.minuted
+	return newLine(l.minutes.Again(), begins)
 }
 
 // keepStored takes the anchors that Anchors returned earlier apart: which belong

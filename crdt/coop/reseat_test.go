@@ -362,6 +362,38 @@ func TestReseatVoid(t *testing.T) {
 	}
 }
 
+// TestReseatStays: a re-seating is not void because the co-op grows, or who signed it
+// leaves, in minutes that began with it, though the old tellers are back and bring all
+// that into the old ones as well.
+func TestReseatStays(t *testing.T) {
+	w, ds := street(t)
+	ana, eve, finn := ds[0], ds[4], ds[5]
+	id := eve.act(member.KindReseat, w.signedBy(eve.plan(ds[3], eve), "Ana", "Dora", "Eve", "Finn").Encode())
+	sync(ds...)
+	minute(ds...)
+	paid := ana.pay(w.id, 100)
+	finn.act(member.KindLeave, nil)
+	sync(ds...)
+	var ids []record.ID
+	for i := range 6 {
+		ids = append(ids, ana.join(fmt.Sprint("M", i)).id())
+	}
+	ana.decide(ds[1:5], proposal.Effect{Kind: proposal.EffectMembers, Members: record.SortIDs(ids)})
+	for range 6 {
+		sync(w.desks...)
+		for _, d := range ds[:5] {
+			d.ack()
+		}
+	}
+	sync(w.desks...)
+	equal(t, "members", len(ana.c.People().Voters()), 11)
+	equal(t, "it counts", ana.problem(id), "")
+	equal(t, "paid", ana.c.State().InMinutes(paid), true)
+	equal(t, "signers", len(ana.reseating(id).Signers), 4)
+	ana.everywhere()
+	same(ana, ana.restart())
+}
+
 // TestReseatResting: who rests is not counted and does not count.
 func TestReseatResting(t *testing.T) {
 	w, ds := street(t)

@@ -17,7 +17,7 @@ import (
 
 // snapshotVersion changes whenever the form or the meaning of a snapshot does:
 // one of another version is folded anew.
-const snapshotVersion = 5
+const snapshotVersion = 6
 
 // snapshotHead is what stands before the tables of a snapshot.
 type snapshotHead struct {

@@ -84,9 +84,16 @@ func (r Reseat) Verify(coop record.ID, c Consent) bool {
 	return c.Key.Verify(record.DomainReseat, r.terms(coop), c.Sig)
 }
 
-// ReseatNeeds returns how many of the members as they are now must sign a
-// re-seating: at least two thirds of those who do not rest, and at least one.
-func (s *State) ReseatNeeds() int { return max(1, (2*len(s.Voters())+2)/3) }
+// ReseatNeeds returns how many of so many members, who do not rest, must sign a
+// re-seating: at least two thirds, and at least one.
+func ReseatNeeds(voters int) int { return max(1, (2*voters+2)/3) }
+
+// Had reports whether a key is or was that of a person or of a device of theirs.
+func (s *State) Had(id record.ID, key record.Key) bool {
+	owner, ok := s.Persons.Get(MemberID(s.Coop, key))
+	d, has := s.Devices.Get(key)
+	return ok && owner == id || has && d.Member == id
+}
 
 // Consents reports whether a key may sign a re-seating for a member: they vote,
 // and it is their current root or a device of theirs that is not put out.

@@ -131,6 +131,7 @@ type Minutes struct {
 	hold    history.Ref // see Hold
 	holdIn  int
 	batches int
+	counted int // records of devices that are or were tellers
 }
 
 // New returns the minutes of a co-op with these tellers in its first epoch. The
@@ -200,6 +201,7 @@ func (m *Minutes) Add(ref history.Ref) {
 		n := m.h.At(m.added)
 		m.wrote[n.Device] = append(m.wrote[n.Device], m.added)
 		if m.sat[n.Device] {
+			m.counted++
 			m.count(m.added, n)
 		}
 	}
@@ -331,6 +333,10 @@ func (m *Minutes) Minuted(ref history.Ref) bool { return m.h.InPast(ref, m.Last(
 
 // Batches returns how many batches were handed out. A re-seating counts as one.
 func (m *Minutes) Batches() int { return m.batches }
+
+// Counted returns how many records of tellers were added since they were that: what is
+// final for whom may have changed only with another.
+func (m *Minutes) Counted() int { return m.counted }
 
 // Epochs returns all epochs so far. That of the last may still be taken back
 // while it has no batch.

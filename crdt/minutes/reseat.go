@@ -2,6 +2,7 @@ package minutes
 
 import (
 	"slices"
+	"sort"
 
 	"coop/crdt/history"
 	"coop/crdt/record"
@@ -43,28 +44,32 @@ func (m *Minutes) Begun() bool {
 // those who had not heard of a record, sorted by history.Before: old tellers who
 // heard of a re-seating go on acking, and what that brings in was final for nobody.
 func (m *Minutes) Since(leader, unheard history.Ref) []history.Ref {
-	if last := m.lastWithout(leader, unheard); last != leader {
+	if last := m.LastWithout(leader, unheard); last != leader {
 		return m.between(leader, last)
 	}
 	return nil
 }
 
-// lastWithout returns the last leader from this one on that is final without a
-// record. Once a leader has that in its past, so have all after it.
-func (m *Minutes) lastWithout(leader, unheard history.Ref) history.Ref {
-	in, _ := m.Place(leader)
-	last := leader
-	for k := max(in, 0); k < len(m.epochs); k++ {
-		for _, l := range m.committed(k) {
+// LastWithout returns the last leader, from this one on, that was final also for those
+// who had not heard of a record. Once a leader has that in its past, so have all after
+// it: it costs little where those are many.
+func (m *Minutes) LastWithout(leader, unheard history.Ref) history.Ref {
+	for k := len(m.epochs) - 1; k >= 0; k-- {
+		if m.h.InPast(unheard, m.epochs[k].anchor) {
+			continue
+		}
+		all := m.committed(k)
+		heard := sort.Search(len(all), func(i int) bool { return m.h.InPast(unheard, all[i].ref) })
+		for _, l := range slices.Backward(all[:heard]) {
 			switch {
-			case m.h.InPast(unheard, l.ref):
-				return last
-			case !m.h.InPast(l.ref, leader) && m.epochs[k].finalWithout(l, unheard):
-				last = l.ref
+			case m.h.InPast(l.ref, leader):
+				return leader
+			case m.epochs[k].finalWithout(l, unheard):
+				return l.ref
 			}
 		}
 	}
-	return last
+	return leader
 }
 
 // finalWithout reports whether a leader is final by those blocks alone that do not
