@@ -256,7 +256,7 @@ func TestNewSessionSaysNothing(t *testing.T) {
 	t.Parallel()
 	ana := start(t, "Ana")
 	h := stranger(t, ana, true)
-	s, _ := double(t, "Bo", h, ana)
+	s := double(t, "Bo", h, ana)
 	again := must(h.NewStream(t.Context(), s.Conn().RemotePeer(), "/coop/sync/1"))
 	_, _ = again.Write([]byte("\x00"))
 	until(t, "the new session takes the place of the first", func() bool { return ana.ended.Load() == 1 })
