@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"coop/crdt/listing"
 	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node"
@@ -514,9 +515,33 @@ func TestSuggested(t *testing.T) {
 	street.Meet(ana, bo)
 	paid := must[record.ID](t)(ana.Pay(t.Context(), node.Payment{Who: "Bo", Amount: "1"}))
 	ana.Await("in the minutes", func(v node.View) bool { return v.State.InMinutes(paid) })
-	suggested("Ana and Bo keep the minutes, and nothing becomes final without both; with three, any one may be away, but too few others are connected or wrote lately: ask them to run `coop up`")
+	suggested("Ana and Bo keep the minutes, and nothing becomes final without both; with three, any one may be away, but too few others can be reached or wrote lately: ask them to run `coop up`")
 	street.Meet(ana, dora)
 	suggested("--effect tellers:Ana,Bo,Dora")
+}
+
+// TestSuggestedThroughOthers: who is there through others is named before who only wrote
+// later, on each computer.
+func TestSuggestedThroughOthers(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo", "Chi", "Dora", "Eli")
+	bo, chi := others[0], others[1]
+	for _, h := range others[2:] {
+		h.Sleep(30 * time.Minute)
+		must[record.ID](t)(h.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: h.Name}))
+	}
+	nodetest.AwaitSame(append([]*nodetest.House{ana}, others...)...)
+	for _, h := range others {
+		street.Part(h)
+	}
+	street.Meet(ana, bo)
+	street.Meet(ana, chi)
+	must[record.ID](t)(bo.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Apples"}))
+	nodetest.AwaitSame(ana, bo, chi)
+	must[record.ID](t)(chi.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Pears"}))
+	nodetest.AwaitSame(ana, bo, chi)
+	for _, h := range []*nodetest.House{ana, bo} {
+		h.Await("advice", func(v node.View) bool { return strings.HasSuffix(v.Advice, "--effect tellers:Ana,Chi,Bo") })
+	}
 }
 
 // TestStuck: where too few tellers can be reached, people are told what they can

@@ -31,12 +31,12 @@ func (n *Node) reachable() bool {
 	return here >= n.tellersNeeded()
 }
 
-// reached reports whether the teller with this device is there: it is connected, or
+// reached reports whether a device is there: it is this computer, it is connected, or
 // it has written on top of what this device wrote a short while ago, through
 // whomever that went. When its record was written says nothing: only the clock of
 // this computer is asked, about this device's own records.
 func (n *Node) reached(device record.Key) bool {
-	if n.connected(device) {
+	if device == n.cfg.Home.Device().Public() || n.connected(device) {
 		return true
 	}
 	if !slices.ContainsFunc(n.replica.Peers(), func(p replica.Peer) bool { return p.Live }) {

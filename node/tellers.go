@@ -40,7 +40,7 @@ type Teller struct {
 	called    string // as in a sentence: "Bo", "Bo's desk" of one who has several, "your desk"
 	Here      bool   // it is this computer
 	Connected bool
-	Reached   bool      // it is this computer, connected, or there by what it wrote, see Node.reached
+	Reached   bool      // see Node.reached
 	Wrote     time.Time // its latest record that is here, as its own clock said; zero: none is
 }
 
@@ -50,7 +50,7 @@ func (n *Node) tellers(s *coop.State) []Teller {
 		d, _ := s.People.Devices.Get(key)
 		own := n.cfg.Home.Device().Public()
 		t := Teller{Device: d, Name: NameOf(s, d.Member), Here: key == own, Connected: n.connected(key), Wrote: n.wrote(key)}
-		t.Reached = t.Here || n.reached(key)
+		t.Reached = n.reached(key)
 		t.called = t.Name
 		me, _ := s.People.Devices.Get(own)
 		if m, _ := s.People.Members.Get(d.Member); d.Member == me.Member {
@@ -202,7 +202,7 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 		}[len(fine)]
 		why = fmt.Sprintf(why, names(fine))
 		if len(typed) < tellersWanted {
-			return why + ", but too few others are connected or wrote lately: ask them to run `coop up`"
+			return why + ", but too few others can be reached or wrote lately: ask them to run `coop up`"
 		}
 	default:
 		return ""
@@ -307,9 +307,9 @@ func (n *Node) silent(s *coop.State, key record.Key) bool {
 }
 
 // heard reports whether a device can be thought to be there: it wrote lately, or it
-// is connected and no teller, who would have written.
+// is reached and no teller, who would have written.
 func (n *Node) heard(s *coop.State, key record.Key) bool {
-	return !n.silent(s, key) || n.connected(key) && !slices.Contains(s.People.Tellers, key)
+	return !n.silent(s, key) || n.reached(key) && !slices.Contains(s.People.Tellers, key)
 }
 
 // deciding reports whether a proposal for other tellers is open.
@@ -348,7 +348,7 @@ type candidate struct {
 	key   record.Key
 	typed string // in an effect
 	seat  int
-	there bool // it is this computer, or connected
+	there bool // see Node.reached
 	wrote time.Time
 }
 
@@ -387,7 +387,7 @@ func (n *Node) candidates(s *coop.State, m member.Member, fits func(member.Devic
 	lost := n.saysLost(s, m)
 	for _, key := range m.Devices {
 		d, _ := s.People.Devices.Get(key)
-		there := key == n.cfg.Home.Device().Public() || n.connected(key)
+		there := n.reached(key)
 		if m.Status != member.StatusMember || !s.People.Stands(key) || !fits(d) || !n.heard(s, key) || lost && !there {
 			continue
 		}
