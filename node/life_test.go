@@ -323,6 +323,44 @@ func TestRecover(t *testing.T) {
 	refuse(t, err, "", "")
 }
 
+// TestRecoverWhoAloneKeepsTheMinutes: without the computer that is lost nothing gets
+// into the minutes, so no proposal is advised that would wait for ever.
+func TestRecoverWhoAloneKeepsTheMinutes(t *testing.T) {
+	for _, tt := range []struct {
+		others []string
+		want   string
+	}{
+		{[]string{"Bo", "Chi"}, "2 of 3 members sign others into their place: coop tellers replace tellers.txt "},
+		{[]string{"Bo"}, "the co-op goes on anew: coop --home NEW found --from OLD-HOME"},
+	} {
+		street, ana, others := willow(t, true, tt.others...)
+		ana.Close()
+		bo := others[0]
+		tablet := nodetest.Join(t, street, must[node.Invited](t)(bo.RecoveryCode(t.Context(), "Ana")).Code, "Ana's tablet")
+		street.Meet(bo, tablet)
+		v := bo.Await("a card", func(v node.View) bool { return len(v.Cards) == 1 && len(v.Peers) == len(others) })
+		if asks := v.Cards[0].Asks(); !strings.Contains(asks, "in place of Ana") || !strings.Contains(asks, tt.want) || strings.Contains(asks, "coop proposal") {
+			t.Errorf("with %v the card asks %q", tt.others, asks)
+		}
+	}
+}
+
+// TestOwnComputerLost: who lost the computer that alone keeps the minutes is told of
+// it as of theirs, and not to reach themselves.
+func TestOwnComputerLost(t *testing.T) {
+	street, ana, others := willow(t, true, "Bo")
+	typed := words(ana)
+	desk := nodetest.Return(t, street, must[node.Invited](t)(others[0].RecoveryCode(t.Context(), "Ana")).Code, typed, "desk")
+	ana.Close()
+	street.Meet(others[0], desk)
+	desk.Await("joined", joined)
+	must[record.ID](t)(desk.RevokeDevice(t.Context(), node.Revocation{Device: "laptop", SeatTo: "desk", Words: typed}))
+	v := desk.See()
+	if !strings.Contains(v.Advice, ": your computer laptop should keep them") {
+		t.Errorf("Ana is told %q", v.Advice)
+	}
+}
+
 // effectsOf returns the effects in a command that is advised.
 func effectsOf(advice string) []string { return strings.Split(advice, " --effect ")[1:] }
 

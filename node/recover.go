@@ -87,6 +87,9 @@ func (n *Node) CardWords() string { return n.cardWords() }
 func (n *Node) newKeys(s *coop.State, m member.Member, card record.Key) string {
 	command := `coop proposal open --title "New keys"`
 	if s.People.IsTeller(m.ID) {
+		if away := n.awayOf(s, m); len(s.Minuted.People.Tellers)-len(away) < n.tellersNeeded() {
+			return fmt.Sprintf("no decision takes effect before others keep the minutes in place of %s. ", m.Name) + n.replaceTellers(s, away)
+		}
 		others := n.suggest(s, but(m.ID))
 		if others == nil {
 			return noTellers
@@ -94,4 +97,15 @@ func (n *Node) newKeys(s *coop.State, m member.Member, card record.Key) string {
 		command += " --effect " + tellersEffect(others)
 	}
 	return fmt.Sprintf("%s --effect recover:%s,%s", command, typedName(s, m), card.Short())
+}
+
+// awayOf are the computers with which somebody keeps the minutes and that cannot be
+// reached.
+func (n *Node) awayOf(s *coop.State, m member.Member) (away []record.Key) {
+	for _, t := range n.tellers(s) {
+		if t.Device.Member == m.ID && !t.Reached {
+			away = append(away, t.Device.Key)
+		}
+	}
+	return away
 }

@@ -161,7 +161,7 @@ func day(at, now time.Time) string {
 func (n *Node) advice(s *coop.State, me member.Member) string {
 	people := s.People
 	votes := slices.Contains(people.Voters(), me.ID)
-	if gone := n.gone(s); votes && len(s.Minuted.People.Tellers)-len(gone) < n.tellersNeeded() {
+	if gone := n.gone(s, me); votes && len(s.Minuted.People.Tellers)-len(gone) < n.tellersNeeded() {
 		return n.standstill(s, gone)
 	}
 	var out, silent, fine []string
@@ -211,12 +211,16 @@ func (n *Node) advice(s *coop.State, me member.Member) string {
 }
 
 // gone returns the names of those who have a seat by the minutes, and can sign no
-// more or are silent.
-func (n *Node) gone(s *coop.State) (names []string) {
+// more or are silent; for whom it is said, that of the computer.
+func (n *Node) gone(s *coop.State, me member.Member) (names []string) {
 	for _, key := range s.Minuted.People.Tellers {
 		if !s.People.Stands(key) || n.silent(s, key) {
 			d, _ := s.People.Devices.Get(key)
-			names = append(names, NameOf(s, d.Member))
+			name := NameOf(s, d.Member)
+			if d.Member == me.ID {
+				name = "your computer " + d.Name
+			}
+			names = append(names, name)
 		}
 	}
 	return names
