@@ -66,11 +66,16 @@ func (n *Node) out(why error) *Out {
 	s := n.coop.State()
 	d, ok := s.People.Devices.Get(n.cfg.Home.Device().Public())
 	if m, _ := s.People.Members.Get(d.Member); ok && !m.Gone() {
-		out.Hint = "from an empty home (coop --home NEW …). With another computer of yours: coop device invite there, then coop join CODE --as COMPUTER. " +
-			"With the 24 words: a code from any member, then coop join CODE --as COMPUTER --words -. " +
-			"With neither: a code from any member by coop member recover " + typedName(s, m)
+		out.Hint = AnotherComputer(typedName(s, m))
 	}
 	return out
+}
+
+// AnotherComputer says how a person goes on whose computer can sign no more.
+func AnotherComputer(person string) string {
+	return "from an empty home (coop --home NEW …). With another computer of yours: coop device invite there, then coop join CODE --as COMPUTER. " +
+		"With the 24 words: a code from any member, then coop join CODE --as COMPUTER --words -. " +
+		"With neither: a code from any member by coop member recover " + person
 }
 
 // ownFork is the trouble that the proof shows. If both records are held it is

@@ -304,6 +304,15 @@ func (n *Node) KnownAddrs() []string {
 // HasWords reports whether the root key is on this computer.
 func (n *Node) HasWords() bool { return n.cfg.Home.Secrets().Words != "" }
 
+// Words returns the 24 words of this person's root key, for the person alone.
+func (n *Node) Words(ctx context.Context) (words string, err error) {
+	err = n.ask(ctx, func() { words = n.cfg.Home.Secrets().Words })
+	if err == nil && words == "" {
+		err = &Refused{"the 24 words are no longer on this computer: they are on paper, or on the computer where you began"}
+	}
+	return words, err
+}
+
 // ForgetWords takes the root key off this computer.
 func (n *Node) ForgetWords(ctx context.Context) error { return n.do(ctx, n.cfg.Home.ForgetWords) }
 

@@ -107,7 +107,7 @@ func (t *terminal) showStatus(s api.Status) {
 		}
 	}
 	if s.Words {
-		t.fields("words", "your 24 words are still on this computer: once you have them on paper, `coop words forget`")
+		t.fields("words", "your 24 words are still on this computer: write them on paper (`coop words show`), then `coop words forget`")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"coop/crdt/text"
+	"coop/node"
 	"coop/node/keys"
 	"coop/node/store"
 	"coop/ui/api"
@@ -145,6 +146,8 @@ func hintOf(err error) string {
 		return answer.Hint
 	case errors.As(err, &hinted):
 		return hinted.hint
+	case errors.Is(err, keys.ErrDamaged), errors.Is(err, keys.ErrMissing):
+		return "without a copy of it, " + node.AnotherComputer("YOUR-NAME") + ". Then revoke this one there: coop device revoke COMPUTER"
 	}
 	return ""
 }

@@ -50,6 +50,7 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("GET /v1/trouble/{id}", get(s.trouble))
 	m.Handle("GET /v1/log", http.HandlerFunc(s.log))
 	m.Handle("POST /v1/sync", post(s.sync))
+	m.Handle("GET /v1/words", get(s.words))
 	m.Handle("POST /v1/words/forget", post(s.forgetWords))
 	m.Handle("POST /v1/down", post(s.stop))
 
@@ -445,6 +446,11 @@ func (s *Server) sync(r *http.Request, in SyncIn) (any, error) {
 func (s *Server) stop(*http.Request, struct{}) (any, error) {
 	s.down()
 	return Made{V: Version}, nil
+}
+
+func (s *Server) words(r *http.Request) (any, error) {
+	words, err := s.node.Words(r.Context())
+	return Words{V: Version, Words: words}, err
 }
 
 func (s *Server) forgetWords(r *http.Request, _ struct{}) (any, error) {

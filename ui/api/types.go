@@ -43,6 +43,12 @@ type (
 		Written
 	}
 
+	// Words are the 24 words of a person's root key.
+	Words struct {
+		V     int    `json:"v"`
+		Words string `json:"words"`
+	}
+
 	Status struct {
 		V           int         `json:"v"`
 		Coop        string      `json:"coop"` // its name
