@@ -137,6 +137,8 @@ func (t *terminal) syncWord(s api.Status) string {
 	switch {
 	case live == 0 && s.ShutOut != "":
 		return "alone: " + line(s.ShutOut)
+	case live == 0 && s.Broken != "": // nothing is saved
+		return map[bool]string{true: "alone: nobody reachable", false: "no node runs here"}[t.running()]
 	case live == 0 && !t.running():
 		return "no node runs here; what you do is saved, and shared when `coop up` runs"
 	case live == 0:
