@@ -226,7 +226,7 @@ func withoutCoop(dir string, home *keys.Home) error {
 }
 
 func noCoop(dir string) error {
-	return &api.Error{Code: api.CodeUnavailable, Message: "there is no co-op in " + dir, Hint: `begin with: coop found --name "Willow Street" --as Ana, or: coop join CODE --as Bo`}
+	return &api.Error{Code: api.CodeUnavailable, Message: "there is no co-op in " + dir, Hint: `begin with: coop found --name "Willow Street" --as Ana, or: coop join - --as Bo`}
 }
 
 // logger writes what happens at the node to standard error.
