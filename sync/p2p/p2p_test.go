@@ -277,6 +277,23 @@ func (n *node) dial(to *node) {
 	until(n.t, "the nodes meet", func() bool { return len(n.live()) > 0 && len(to.live()) > 0 })
 }
 
+// TestPeerAddrs: of a peer that called, or was called, that is remembered where it listens,
+// not the port from which it happened to call.
+func TestPeerAddrs(t *testing.T) {
+	t.Parallel()
+	ana, bo := start(t, "Ana"), start(t, "Bo")
+	bo.dial(ana)
+	for _, ends := range [][2]*node{{ana, bo}, {bo, ana}} {
+		n, other := ends[0], ends[1]
+		until(t, "the other has told where it listens", func() bool { return len(n.net.PeerAddrs(n.live()[0])) > 0 })
+		for _, a := range n.net.PeerAddrs(n.live()[0]) {
+			if !slices.Contains(other.net.Addrs(), a) {
+				t.Errorf("remembered is %s, it listens on %s", a, other.net.Addrs())
+			}
+		}
+	}
+}
+
 var listens = map[string]string{"tcp": "/ip4/127.0.0.1/tcp/0", "quic-v1": "/ip4/127.0.0.1/udp/0/quic-v1"}
 
 // TestMeet lets two nodes find each other by an address that somebody typed, or
