@@ -83,10 +83,11 @@ func (r *Replica) addrsDue(now time.Time) {
 	}
 }
 
-// LearnAddrs takes lists that this node kept, as Addrs returned them.
+// LearnAddrs takes lists that this node kept, as Addrs returned them: also where its store
+// was lost, and it does not know any more whose they are.
 func (r *Replica) LearnAddrs(now time.Time, lists []wire.AddrList) {
-	for _, l := range lists {
-		if r.cfg.TransportKey != nil && l.Terms.Coop == r.coopID() && !r.isOut(l.Terms.Device) && r.roomForAddrs(l.Terms.Device) {
+	for _, l := range lists[:min(len(lists), addrsMost)] {
+		if r.cfg.TransportKey != nil && l.Terms.Coop == r.coopID() && !r.isOut(l.Terms.Device) {
 			r.keepAddrs(now, l, 0)
 		}
 	}

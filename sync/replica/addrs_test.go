@@ -182,6 +182,23 @@ func TestAddrsOfCopies(t *testing.T) {
 	}
 }
 
+// TestAddrsWithoutStore: who lost the store keeps where all are, to be let in again by any.
+func TestAddrsWithoutStore(t *testing.T) {
+	w := newWorld(t, "Ana")
+	lost := w.newNode("Bo")
+	lost.start()
+	var kept []wire.AddrList
+	for i := range 20 {
+		who := fmt.Sprint("device ", i)
+		kept = append(kept, w.list(keyOf(who), who, 1, "/ip4/10.0.0.1/tcp/1"))
+	}
+	lost.r.LearnAddrs(lost.now(), kept)
+	w.pass(10 * time.Second)
+	if got := len(lost.r.Addrs()); got != len(kept) {
+		t.Errorf("of %d lists %d are left", len(kept), got)
+	}
+}
+
 // TestAddrsAreForMembers: a device that does not stand is told nothing and its word is
 // not taken; who is put out is forgotten.
 func TestAddrsAreForMembers(t *testing.T) {
