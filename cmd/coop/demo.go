@@ -102,7 +102,7 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, "\n"+format+
 
 func (d *demo) command(home string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(d.ctx, d.program, append([]string{"--home", filepath.Join(d.dir, home)}, args...)...)
-	c.Env = append(os.Environ(), "COOP_LOG=")
+	c.Env = append(os.Environ(), "COOP_LOG=", "XDG_RUNTIME_DIR="+d.dir) // what homes keep in memory goes too
 	return c
 }
 

@@ -29,7 +29,7 @@ func program(t *testing.T) string {
 // demoIn returns the demo, which may leave nothing in dir.
 func demoIn(t *testing.T, dir string, args ...string) *exec.Cmd {
 	c := exec.Command(program(t), append([]string{"demo"}, args...)...)
-	c.Env = append(os.Environ(), "TMPDIR="+dir, "HOME=/no-home")
+	c.Env = append(os.Environ(), "TMPDIR="+dir, "XDG_RUNTIME_DIR="+dir, "HOME=/no-home")
 	return c
 }
 
