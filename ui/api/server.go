@@ -48,12 +48,25 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("GET /v1/peers", get(s.peers))
 	m.Handle("GET /v1/trouble", get(s.troubles))
 	m.Handle("GET /v1/trouble/{id}", get(s.trouble))
+	m.Handle("GET /v1/documents/{id}", get(s.document))
+	m.Handle("GET /v1/evidence", get(s.evidence))
 	m.Handle("GET /v1/log", http.HandlerFunc(s.log))
 	m.Handle("POST /v1/sync", post(s.sync))
 	m.Handle("GET /v1/words", get(s.words))
+	m.Handle("POST /v1/clock/ok", post(s.clockOK))
 	m.Handle("POST /v1/words/forget", post(s.forgetWords))
 	m.Handle("POST /v1/down", post(s.stop))
+	s.peopleRoutes(m)
+	s.reseatRoutes(m)
+	s.listingRoutes(m)
+	s.proposalRoutes(m)
+	s.moneyRoutes(m)
+	return once(m)
+}
 
+// peopleRoutes adds the calls about members, newcomers and computers.
+func (s *Server) peopleRoutes(m *http.ServeMux) {
+	n := s.node
 	m.Handle("GET /v1/members", get(s.members))
 	m.Handle("GET /v1/members/{who}", get(s.member))
 	m.Handle("POST /v1/members/propose", made(s, func(ctx context.Context, _ *http.Request, in NamesIn) (record.ID, error) {
@@ -62,7 +75,6 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/members/leave", made(s, func(ctx context.Context, _ *http.Request, in NameIn) (record.ID, error) {
 		return n.Leave(ctx, in.Name)
 	}))
-	s.reseatRoutes(m)
 	m.Handle("POST /v1/members/{who}/recover", post(s.recoveryCode))
 	m.Handle("POST /v1/invites", post(s.invite))
 	m.Handle("GET /v1/newcomers", get(s.newcomers))
@@ -71,18 +83,19 @@ func New(n *node.Node, down func()) http.Handler {
 	}))
 	m.Handle("GET /v1/devices", get(s.devices))
 	m.Handle("POST /v1/devices/trust", post(s.trust))
-	m.Handle("POST /v1/clock/ok", post(s.clockOK))
 	m.Handle("POST /v1/devices/{name}/revoke", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
 		return n.RevokeDevice(ctx, node.Revocation{Device: r.PathValue("name"), SeatTo: in.SeatTo, Words: in.Words, Here: in.Here})
 	}))
 	m.Handle("POST /v1/devices/{name}/seat", made(s, func(ctx context.Context, r *http.Request, in SeatIn) (record.ID, error) {
 		return n.PassSeat(ctx, r.PathValue("name"), in.Words)
 	}))
+}
 
+// listingRoutes adds the calls about offers, needs and comments.
+func (s *Server) listingRoutes(m *http.ServeMux) {
+	n := s.node
 	m.Handle("GET /v1/listings", get(s.listings))
 	m.Handle("GET /v1/listings/{id}", get(s.listing))
-	m.Handle("GET /v1/documents/{id}", get(s.document))
-	m.Handle("GET /v1/evidence", get(s.evidence))
 	m.Handle("POST /v1/listings", made(s, func(ctx context.Context, _ *http.Request, in ListingIn) (record.ID, error) {
 		return n.AddListing(ctx, in.apply(listing.Draft{}))
 	}))
@@ -100,7 +113,11 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/comments/{id}", made(s, func(ctx context.Context, r *http.Request, in TextIn) (record.ID, error) {
 		return n.Comment(ctx, r.PathValue("id"), in.Text)
 	}))
+}
 
+// proposalRoutes adds the calls about decisions.
+func (s *Server) proposalRoutes(m *http.ServeMux) {
+	n := s.node
 	m.Handle("GET /v1/proposals", get(s.proposals))
 	m.Handle("GET /v1/proposals/{id}", get(s.proposal))
 	m.Handle("POST /v1/drafts", made(s, func(ctx context.Context, _ *http.Request, in TextIn) (record.ID, error) {
@@ -122,7 +139,11 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/proposals/{id}/instalment", made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
 		return n.PayInstalment(ctx, r.PathValue("id"), in.Line, in.Amount, in.Note, in.Overdraw)
 	}))
+}
 
+// moneyRoutes adds the calls about accounts and payments.
+func (s *Server) moneyRoutes(m *http.ServeMux) {
+	n := s.node
 	m.Handle("GET /v1/ledger", get(s.ledger))
 	m.Handle("POST /v1/payments", made(s, func(ctx context.Context, _ *http.Request, in PaymentIn) (record.ID, error) {
 		return n.Pay(ctx, node.Payment(in))
@@ -130,11 +151,10 @@ func New(n *node.Node, down func()) http.Handler {
 	m.Handle("POST /v1/requests", made(s, func(ctx context.Context, _ *http.Request, in PaymentIn) (record.ID, error) {
 		return n.Request(ctx, node.Payment(in))
 	}))
-	answers := map[string]func(context.Context, string, string) (record.ID, error){
-		"decline": n.Decline, "cancel": n.Cancel,
-	}
 	m.Handle("POST /v1/payments/{id}/accept", post(s.accept))
-	for verb, answer := range answers {
+	for verb, answer := range map[string]func(context.Context, string, string) (record.ID, error){
+		"decline": n.Decline, "cancel": n.Cancel,
+	} {
 		m.Handle("POST /v1/payments/{id}/"+verb, made(s, func(ctx context.Context, r *http.Request, in AnswerIn) (record.ID, error) {
 			return answer(ctx, r.PathValue("id"), in.Note)
 		}))
@@ -149,7 +169,6 @@ func New(n *node.Node, down func()) http.Handler {
 		}
 		return n.AcceptAlways(ctx, []node.Standing{node.Standing(in)})
 	}))
-	return once(m)
 }
 
 // get answers with what f returns.
