@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Client talks to a node: over its socket, or in this process.
@@ -191,7 +193,11 @@ func (c *Client) open(ctx context.Context, method, path string, body io.Reader) 
 		return nil, err
 	}
 	if method == http.MethodPost {
-		req.Header.Set(OnceHeader, tokenOf(ctx))
+		token := tokenOf(ctx)
+		if strings.ContainsFunc(token, unicode.IsControl) {
+			return nil, &Error{Code: CodeUsage, Message: "what makes a command count once has a character that cannot be sent: take letters and digits"}
+		}
+		req.Header.Set(OnceHeader, token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

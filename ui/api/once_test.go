@@ -74,6 +74,9 @@ func TestOnce(t *testing.T) {
 	if err := say(strings.Repeat("x", api.MaxOnceLen+1), "/v1/payments", `{}`, new(api.Made)); codeOf(t, err) != api.CodeUsage {
 		t.Errorf("a word that is too long: got %v", err)
 	}
+	if err := say("two\nlines", "/v1/payments", `{}`, new(api.Made)); codeOf(t, err) != api.CodeUsage || !strings.Contains(err.Error(), "letters") {
+		t.Errorf("a word that cannot be sent: got %v", err)
+	}
 	if err := say("word0", "/v1/requests", `{"who":"treasury","amount":"1"}`, new(api.Made)); codeOf(t, err) != api.CodeRefused {
 		t.Errorf("what was refused: got %v", err)
 	}
