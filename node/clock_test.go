@@ -114,9 +114,12 @@ func TestClocksOfAssociates(t *testing.T) {
 		h.Sleep(30 * day)
 	}
 	street.Meet(append(others, ana)...)
-	ana.Await("their time", func(v node.View) bool {
-		return len(v.Peers) == 3 && strings.Contains(v.Clock.Text, "see which of them is right") && !v.Clock.Blocked
+	ana.Await("all", func(v node.View) bool {
+		return len(v.Peers) == 3 && !slices.ContainsFunc(v.Peers, func(p node.Peer) bool { return !p.Live })
 	})
+	if v := ana.See(); v.Clock.Blocked || !strings.Contains(v.Clock.Text, "see which of them is right") {
+		t.Errorf("Ana is told %q", v.Clock.Text)
+	}
 	must[node.Invited](t)(ana.Invite(t.Context(), 1, 0, false))
 }
 
