@@ -340,13 +340,20 @@ func (t *terminal) showWords(words string) {
 		return
 	}
 	fmt.Fprintln(t.err, "\n  Write these 24 words on paper. With them you add computers and come back if all are lost.")
-	fmt.Fprintln(t.err, "  They are shown once; whoever has them is you.")
+	fmt.Fprintln(t.err, "  Whoever has them is you.")
 	fmt.Fprintf(t.out, "%s\n", words)
-	fmt.Fprintln(t.err, "\n  They also stay on this computer until you say: coop words forget")
+	fmt.Fprintln(t.err, "\n  They also stay on this computer, for `coop words show`, until you say: coop words forget")
 }
 
 func wordsCmd(t *terminal) *cobra.Command {
 	c := &cobra.Command{Use: "words", Short: "The 24 words of your root key", GroupID: "people"}
+	c.AddCommand(&cobra.Command{Use: "show", Short: "Show the words, to write them on paper", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
+		var out api.Words
+		if err := t.get(c.Context(), "/v1/words", &out); err != nil {
+			return err
+		}
+		return t.answer(out, func() { fmt.Fprintln(t.out, out.Words) })
+	}})
 	c.AddCommand(&cobra.Command{Use: "forget", Short: "Take the words off this computer, once they are on paper", Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
 		var out api.Made
 		if err := t.post(c.Context(), "/v1/words/forget", struct{}{}, &out); err != nil {
