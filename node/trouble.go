@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ type Trouble struct {
 	Time    time.Time
 	Minuted bool
 	Signed  []Signed // the evidence, where one trouble was asked for
+	Further []Signed // others, likewise
 }
 
 // Signed is a record as its author signed it, and what became of it.
@@ -69,7 +71,7 @@ func (n *Node) Trouble(ctx context.Context, typed string) (found Trouble, err er
 		count := 0
 		for _, t := range all {
 			// One record may be trouble in two ways: the first tells of it.
-			if strings.HasPrefix(t.ID.String(), typed) && (count == 0 || t.ID != found.ID) {
+			if begins(typed, t) && (count == 0 || t.ID != found.ID) {
 				found, count = n.trouble(t), count+1
 			}
 		}
@@ -79,13 +81,19 @@ func (n *Node) Trouble(ctx context.Context, typed string) (found Trouble, err er
 		case count > 1:
 			err = &NotFound{fmt.Sprintf("%d troubles begin with %s: type more of the id", count, typed)}
 		default:
-			found.Signed = n.signed(found.Evidence)
+			found.Signed, found.Further = n.signed(found.Evidence), n.signed(found.Others)
 		}
 	})
 	if asked != nil {
 		err = asked
 	}
 	return found, err
+}
+
+// begins reports whether the id of a trouble, or of one like it that is shown with it,
+// begins so.
+func begins(typed string, t coop.Trouble) bool {
+	return slices.ContainsFunc(append([]record.ID{t.ID}, t.Others...), func(id record.ID) bool { return strings.HasPrefix(id.String(), typed) })
 }
 
 // signed reads the records that show a trouble.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -44,7 +45,7 @@ func (t *terminal) troubles(out api.Troubles) {
 	for _, r := range out.Troubles {
 		what := line(r.What)
 		if r.More > 0 {
-			what += fmt.Sprintf(" (and %s more without effect)", count(r.More, "record"))
+			what += fmt.Sprintf(" (and %s like it)", count(r.More, "more record"))
 		}
 		rows = append(rows, []string{t.id(r.ID.String()), r.Kind, t.when(r.Time), line(r.Member), what})
 	}
@@ -69,7 +70,7 @@ func (t *terminal) trouble(r api.Trouble) {
 	fmt.Fprintln(t.out, line(r.What))
 	t.fields("by", line(r.Member)+", on "+line(r.Device), "when", t.when(r.Time)+" by their clock", "means", r.Means, "what to do", r.Do)
 	if r.More > 0 {
-		t.fields("more", count(r.More, "further record")+" without effect for the same reason: coop log")
+		t.fields("more", count(r.More, "further record")+" like it; the latest are below, the rest in: coop log")
 	}
 	for _, s := range r.Evidence {
 		state := "not in the minutes yet"
@@ -86,5 +87,9 @@ func (t *terminal) trouble(r api.Trouble) {
 		fmt.Fprintf(t.out, "\n%s\n", s.ID)
 		t.fields("says", s.Says, "signed by", fmt.Sprintf("%s's %s, as its record %d, at %s by its clock", s.Member, s.Device, s.Seq, t.when(s.Time)),
 			"stands", state, "effect", effect, "key", s.Key.String(), "signature", base64.StdEncoding.EncodeToString(s.Signature))
+	}
+	for _, s := range r.Others {
+		fmt.Fprintf(t.out, "\n%s\n", s.ID)
+		t.fields("says", s.Says, "effect", cmp.Or(s.Problem, "the rules allow it"))
 	}
 }

@@ -30,11 +30,13 @@ const (
 // Limits of what is shown, so that no flood hides it.
 const (
 	MaxTroubles = 1000 // the latest
-	MaxEvidence = 10   // records of one trouble
+	MaxEvidence = 10   // records of one trouble, and others like it that are named
 )
 
 // Trouble is something that was cheated, or that people who could not know of each
-// other did, with the records that show it. It is derived from what is held and
+// other did, with the records that show it. What one person did of one kind is one
+// trouble, that of the latest record, and so is what nobody's devices did; but each
+// forked device of a person is one for itself. It is derived from what is held and
 // stored nowhere.
 type Trouble struct {
 	ID       record.ID // a record that made it trouble; it is one of Evidence
@@ -42,7 +44,8 @@ type Trouble struct {
 	Device   record.Key
 	Person   record.ID    // whose device it is; zero: nobody's
 	Evidence []record.ID  // what counts, if anything does, stands before ID
-	More     int          // further records without effect for the same reason
+	More     int          // further records of this kind and person, or without effect because of the fork
+	Others   []record.ID  // some of them
 	Reason   string       // the fold's; "" where nothing is without effect
 	Tellers  []record.Key // TroubleTellers: who forked
 }
@@ -50,8 +53,18 @@ type Trouble struct {
 // troubles gathers trouble.
 type troubles struct {
 	*Coop
-	found   []Trouble
-	grouped map[record.Key]int // forked devices and those put out, to their place in found
+	found  []Trouble
+	forkOf map[record.Key]*fork // by the device
+	single []single
+}
+
+// single is what one record did.
+type single struct {
+	kind     TroubleKind
+	id       record.ID
+	at       history.Ref
+	reason   string
+	evidence []record.ID // before the record itself
 }
 
 // Troubles returns what was cheated or went wrong, the latest first: at most
@@ -62,10 +75,11 @@ func (c *Coop) Troubles() (found []Trouble, of int) {
 		return nil, 0
 	}
 	c.settle()
-	t := &troubles{Coop: c, grouped: map[record.Key]int{}}
+	t := &troubles{Coop: c, forkOf: map[record.Key]*fork{}}
 	t.forks()
 	t.problems()
 	t.votes()
+	t.group()
 	slices.SortStableFunc(t.found, func(a, b Trouble) int {
 		return cmp.Or(cmp.Compare(b.rank(), a.rank()), c.compare(t.ref(b.ID), t.ref(a.ID)))
 	})
@@ -80,12 +94,58 @@ func (t Trouble) rank() int {
 	return 0
 }
 
+// add notes what one record did.
 func (t *troubles) add(kind TroubleKind, id record.ID, reason string, evidence ...record.ID) {
-	device := t.h.At(t.ref(id)).Device
-	d, _ := t.layer.People.Devices.Get(device)
+	t.single = append(t.single, single{kind, id, t.ref(id), reason, evidence})
+}
+
+// show makes a trouble of what one record did.
+func (t *troubles) show(s single) {
 	t.found = append(t.found, Trouble{
-		ID: id, Kind: kind, Device: device, Person: d.Member, Reason: reason, Evidence: evidence[:min(len(evidence), MaxEvidence)],
+		ID: s.id, Kind: s.kind, Device: t.h.At(s.at).Device, Person: t.person(s.at), Reason: s.reason, Evidence: s.evidence[:min(len(s.evidence), MaxEvidence)],
 	})
+}
+
+// more counts a further record.
+func (t *Trouble) more(id record.ID) {
+	if t.More++; len(t.Others) < MaxEvidence {
+		t.Others = append(t.Others, id)
+	}
+}
+
+// person returns who is answerable for a record: the person of its device, or of the
+// root that signed the card of a device which did not come to be theirs.
+func (t *troubles) person(at history.Ref) record.ID {
+	header := t.h.At(at)
+	if d, ok := t.layer.People.Devices.Get(header.Device); ok {
+		return d.Member
+	}
+	m, _ := t.layer.People.Person(header.Owner)
+	return m.ID
+}
+
+// group makes one trouble of what one person did of one kind, the latest record first:
+// no flood fills a screen, and what shows a trouble is looked for once.
+func (t *troubles) group() {
+	slices.SortFunc(t.single, func(a, b single) int { return t.compare(b.at, a.at) })
+	type line struct {
+		kind   TroubleKind
+		person record.ID
+	}
+	lines := map[line]int{}
+	for _, s := range t.single {
+		l := line{s.kind, t.person(s.at)}
+		if at, ok := lines[l]; ok {
+			t.found[at].more(s.id)
+			continue
+		}
+		lines[l] = len(t.found)
+		if s.kind == TroubleInvite {
+			s.evidence = t.admittedBy(s.id)
+		}
+		s.evidence = append(s.evidence, s.id)
+		t.show(s)
+	}
 }
 
 // ref finds what is held for sure.
@@ -102,22 +162,38 @@ func (t *troubles) apart(a, b record.ID) bool {
 	return !t.h.InPast(t.ref(a), t.ref(b)) && !t.h.InPast(t.ref(b), t.ref(a))
 }
 
+// fork is what a device signed in one slot, and where in found that is.
+type fork struct {
+	first, second record.ID
+	in            int
+}
+
 // forks finds the devices that signed two records in one slot.
 func (t *troubles) forks() {
-	seen := map[record.Key]bool{}
+	var devices []record.Key
 	for _, tip := range t.h.Tips() {
-		device := t.h.At(tip).Device
-		if seen[device] || !t.forked(device) {
+		if device := t.h.At(tip).Device; t.forkOf[device] == nil && t.forked(device) {
+			first, second := t.slot(device)
+			t.forkOf[device] = &fork{first: first, second: second}
+			devices = append(devices, device)
+		}
+	}
+	slices.SortFunc(devices, func(a, b record.Key) int { return t.compare(t.ref(t.forkOf[b].second), t.ref(t.forkOf[a].second)) })
+	var nobodys *fork // the first of those of nobody's devices: the others are shown with it
+	for _, device := range devices {
+		f := t.forkOf[device]
+		at := t.ref(f.second)
+		nobody := t.person(at) == record.ID{}
+		if nobody && nobodys != nil {
+			f.in = nobodys.in
+			t.found[f.in].more(f.second)
 			continue
 		}
-		seen[device] = true
-		first, second := t.slot(device)
-		reason := ""
-		if p, ok := t.layer.Problems.Get(second); ok {
-			reason = p.Reason
+		if f.in = len(t.found); nobody {
+			nobodys = f
 		}
-		t.grouped[device] = len(t.found)
-		t.add(TroubleFork, second, reason, first, second)
+		p, _ := t.layer.Problems.Get(f.second)
+		t.show(single{TroubleFork, f.second, at, p.Reason, []record.ID{f.first, f.second}})
 	}
 	t.forkedTellers()
 }
@@ -154,15 +230,15 @@ func (t *troubles) forkedTellers() {
 	var forked []record.Key
 	var evidence []record.ID
 	for _, device := range tellers {
-		if at, ok := t.grouped[device]; ok {
+		if f := t.forkOf[device]; f != nil {
 			forked = append(forked, device)
-			evidence = append(evidence, t.found[at].Evidence...)
+			evidence = append(evidence, f.first, f.second)
 		}
 	}
 	if len(forked) <= (len(tellers)-1)/3 {
 		return
 	}
-	t.add(TroubleTellers, evidence[0], "", evidence...)
+	t.show(single{TroubleTellers, evidence[0], t.ref(evidence[0]), "", evidence})
 	t.found[len(t.found)-1].Tellers = forked
 }
 
@@ -184,21 +260,19 @@ const (
 
 func (t *troubles) problem(p Problem) {
 	_, out := t.layer.People.Author(p.Device)
-	at, grouped := t.grouped[p.Device]
-	switch {
-	case grouped:
-		if t.found[at].ID != p.Record {
-			t.found[at].More++
+	switch f := t.forkOf[p.Device]; {
+	case f != nil:
+		if p.Record != f.second {
+			t.found[f.in].more(p.Record)
 		}
 	case out != nil && out.Error() == p.Reason && t.layer.People.Devices.Has(p.Device):
-		t.grouped[p.Device] = len(t.found)
-		t.add(TroubleGone, p.Record, p.Reason, p.Record)
+		t.add(TroubleGone, p.Record, p.Reason)
 	case p.Kind == ledger.KindTransfer && strings.Contains(p.Reason, saysTooLittle):
 		t.overspent(p)
 	case p.Kind == member.KindAdmit && strings.Contains(p.Reason, saysUsedUp):
-		t.add(TroubleInvite, p.Record, p.Reason, append(t.admittedBy(p.Record), p.Record)...)
+		t.add(TroubleInvite, p.Record, p.Reason)
 	default:
-		t.add(TroubleVoid, p.Record, p.Reason, p.Record)
+		t.add(TroubleVoid, p.Record, p.Reason)
 	}
 }
 
@@ -212,16 +286,15 @@ func (t *troubles) overspent(p Problem) {
 	payer, _ := t.layer.People.Devices.Get(p.Device)
 	var others []record.ID
 	for id, paid := range t.layer.Ledger.Payments.All() {
-		if !paid.Asked && paid.From == payer.Member && paid.Unit == b.Unit && t.apart(id, p.Record) {
+		if !paid.Asked && paid.From == payer.Member && paid.Unit == b.Unit && len(others) < MaxEvidence-1 && t.apart(id, p.Record) {
 			others = append(others, id)
 		}
 	}
 	if len(others) == 0 {
-		t.add(TroubleVoid, p.Record, p.Reason, p.Record)
+		t.add(TroubleVoid, p.Record, p.Reason)
 		return
 	}
-	others = others[:min(len(others), MaxEvidence-1)]
-	t.add(TroubleSpent, p.Record, p.Reason, append(others, p.Record)...)
+	t.add(TroubleSpent, p.Record, p.Reason, others...)
 }
 
 // admittedBy returns the admissions that used the invite of another one.
@@ -247,7 +320,7 @@ func (t *troubles) votes() {
 		for i, v := range b.Votes {
 			if v.Late {
 				if v.Time < p.ClosesAt && !t.knewDecided(p, v.ID) {
-					t.add(TroubleLate, v.ID, "", v.ID)
+					t.add(TroubleLate, v.ID, "")
 				}
 				continue
 			}
@@ -256,7 +329,7 @@ func (t *troubles) votes() {
 			}
 			if k := slices.IndexFunc(b.Votes[i+1:], differs); k >= 0 {
 				later := b.Votes[i+1+k].ID
-				t.add(TroubleVotes, v.ID, "", later, v.ID)
+				t.add(TroubleVotes, v.ID, "", later)
 			}
 		}
 	}

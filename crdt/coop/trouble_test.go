@@ -1,6 +1,8 @@
 package coop_test
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -243,8 +245,8 @@ func TestTroubleOfTheGone(t *testing.T) {
 		ids = append(ids, twin.pay(w.id, 1))
 	}
 	ana.pull(twin)
-	first := slices.MinFunc(ids, record.ID.Compare)
-	wantTrouble(t, []trouble{{kind: coop.TroubleGone, device: twin.device(), id: first, evidence: []record.ID{first}, more: 2}}, ana)
+	last := ids[len(ids)-1]
+	wantTrouble(t, []trouble{{kind: coop.TroubleGone, device: twin.device(), id: last, evidence: []record.ID{last}, more: 2}}, ana)
 }
 
 // TestTroubleOfContents: an edit of what belongs to somebody else.
@@ -262,14 +264,64 @@ func TestTroubleOfContents(t *testing.T) {
 	}
 }
 
-// TestTroublesAreBounded: a flood of nonsense is counted and not all shown.
+// TestTroublesAreBounded: a flood of nonsense is one trouble of its author, with the
+// latest record, how many more there are, and some of them.
 func TestTroublesAreBounded(t *testing.T) {
-	_, ds := found(t, "Ana")
-	for range coop.MaxTroubles + 5 {
-		ds[0].write("new/thing", nil)
+	w, ana, ben, cleo, _, _ := village(t)
+	phone := ben.addDevice("Ben's phone")
+	for range 20 {
+		ben.write("new/thing", nil)
+		phone.pull(ben).write("new/thing", nil)
 	}
-	got, of := ds[0].c.Troubles()
-	if len(got) != coop.MaxTroubles || of != coop.MaxTroubles+5 || got[0].ID != ds[0].held[len(ds[0].held)-1].ID {
-		t.Errorf("%d of %d, the first %s", len(got), of, got[0].ID.Short())
+	void := ana.pull(phone).write("new/thing", nil)
+	got, of := cleo.pull(ana).c.Troubles()
+	if len(got) != 2 || of != 2 || got[0].ID != void || got[0].More != 0 || got[0].Others != nil {
+		t.Fatalf("%d of %d: %+v", len(got), of, got)
+	}
+	if g := got[1]; g.Person != ben.id() || g.ID != phone.held[len(phone.held)-1].ID || g.More != 39 || len(g.Others) != coop.MaxEvidence {
+		t.Errorf("of Ben: %+v", g)
+	}
+	// Devices that come by cards of one root without effect are of its person, whose devices they never were.
+	for i := range member.MaxDevices + 5 {
+		name := fmt.Sprint("card ", i)
+		d := w.desk("Ben", name, cleo.held)
+		d.write(member.KindDeviceAdd, w.deviceCard("Ben", name))
+		cleo.pull(d)
+	}
+	all, _ := cleo.c.Troubles()
+	if len(all) != 2 || !slices.ContainsFunc(all, func(g coop.Trouble) bool { return g.Person == ben.id() && g.More > 39 }) {
+		t.Errorf("%d troubles: %+v", len(all), all)
+	}
+}
+
+// TestTroubleOfNobody: what forked devices of nobody did is one trouble, the same at
+// all who hold the same.
+func TestTroubleOfNobody(t *testing.T) {
+	w, ana, ben, cleo, _, _ := village(t)
+	i := member.Invite{Coop: w.id, Seed: [32]byte{9}} // made by nobody
+	for n := range 12 {
+		who := fmt.Sprint("Ghost ", n)
+		card, err := member.NewCard(member.CardTerms{Coop: w.id, Name: who, DeviceName: "laptop"}, i.Key(), rootOf(who), key(who))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ben.write(member.KindAdmit, card.Encode())
+		ghost, twin := w.desk(who, who, ben.held), w.desk(who, who, ben.held)
+		ghost.write("new/thing", nil)
+		twin.write("other/thing", nil)
+		ben.pull(ghost, twin)
+	}
+	ana.pull(ben)
+	for _, d := range w.desks[6:] {
+		cleo.pull(d)
+	}
+	got, _ := ana.c.Troubles()
+	want, _ := cleo.pull(ben).c.Troubles()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Ana sees %+v\nCleo sees %+v", got, want)
+	}
+	forks := slices.DeleteFunc(got, func(g coop.Trouble) bool { return g.Kind != coop.TroubleFork })
+	if len(forks) != 1 || forks[0].Person != (record.ID{}) || forks[0].More != 11+12 {
+		t.Errorf("of the forks: %+v", forks)
 	}
 }

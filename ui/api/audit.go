@@ -35,7 +35,7 @@ type Audited struct {
 	Keepers    []string    `json:"keepers"`    // the tellers as of the end of the minutes, whose word it is that nothing else was minuted
 	MayLie     int         `json:"may_lie"`    // how many of them may have lied, and all of this still be so
 	LeaderBy   string      `json:"leader_by"`  // who wrote the last leader
-	Forked     []string    `json:"forked"`     // devices that signed two records in one slot
+	Forked     []string    `json:"forked"`     // devices that signed two records in one slot; of who has several such, how many
 	Reseatings []Reseating `json:"reseatings"` // by which other tellers were put in place
 	Proposal   *Proposal   `json:"proposal,omitempty"`
 	Ledger     *Ledger     `json:"ledger,omitempty"`
@@ -73,7 +73,7 @@ func Audit(file []byte) (Audited, error) {
 		return Audited{}, err
 	}
 	s := c.State()
-	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(s, c.History()), Forked: []string{}}
+	out := Audited{V: Version, Coop: s.People.Coop, Name: s.People.Name, Records: s.Records, Minuted: s.Order, Leader: s.Last, Latest: latest(s, c.History())}
 	s.Acts, s.Pending = *s.Minuted, nil
 	v := shown{View: node.View{State: s}, labels: node.NewLabels(s)}
 	out.Reseatings = v.reseatings()
@@ -84,11 +84,7 @@ func Audit(file []byte) (Audited, error) {
 	if last, ok := c.History().Find(s.Last); ok {
 		out.LeaderBy = v.keeper(c.History().At(last).Device)
 	}
-	for device, d := range s.People.Devices.All() {
-		if _, _, forked := c.History().Fork(device); forked {
-			out.Forked = append(out.Forked, v.name(d.Member)+"/"+d.Name)
-		}
-	}
+	out.Forked = v.forkedDevices(c.History())
 	id, decision := strings.CutPrefix(about, aboutDecision)
 	switch {
 	case about == aboutLedger:
@@ -104,6 +100,31 @@ func Audit(file []byte) (Audited, error) {
 	}
 	out.Proposal = v.audited(c, p)
 	return out, nil
+}
+
+// forkedDevices names the devices that signed two records in one slot.
+func (v shown) forkedDevices(h *history.History) []string {
+	of := map[string][]string{}
+	for device, d := range v.State.People.Devices.All() {
+		if _, _, forked := h.Fork(device); forked {
+			of[v.name(d.Member)] = append(of[v.name(d.Member)], d.Name)
+		}
+	}
+	return byPerson(of)
+}
+
+// byPerson names a person's one device, and of several how many they are.
+func byPerson(devices map[string][]string) []string {
+	out := []string{}
+	for who, names := range devices {
+		if len(names) == 1 {
+			out = append(out, who+"/"+names[0])
+		} else {
+			out = append(out, fmt.Sprintf("%s (%d computers)", who, len(names)))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // keeper names a teller's device by its person.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,5 +65,13 @@ func TestLatest(t *testing.T) {
 	}
 	if tellers := ana.See().Tellers; len(tellers) != 2 {
 		t.Errorf("%d tellers", len(tellers))
+	}
+}
+
+// TestForkedOfOne: whose devices forked is one line of an audit, however many they are.
+func TestForkedOfOne(t *testing.T) {
+	got := byPerson(map[string][]string{"Eve": {"a", "b", "c"}, "Bo": {"desk"}})
+	if want := []string{"Bo/desk", "Eve (3 computers)"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

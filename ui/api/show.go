@@ -100,10 +100,7 @@ func (v shown) fillStatus(out *Status) {
 		}
 	}
 	out.Advice, out.OutOfReach = v.Advice, v.OutOfReach
-	for _, p := range s.Problems().All() {
-		d, _ := s.People.Devices.Get(p.Device)
-		out.Problems = append(out.Problems, Problem{p.Record, p.Kind, v.name(d.Member), p.Reason})
-	}
+	out.Problems = v.problems()
 	todo := v.Todo()
 	for _, p := range todo.Vote {
 		out.ToVote = append(out.ToVote, v.proposal(p))
@@ -122,6 +119,26 @@ func (v shown) fillStatus(out *Status) {
 			out.Gone = append(out.Gone, Debt{v.name(m.ID), m.ID, debts})
 		}
 	}
+}
+
+// problems lists the records without effect, those of one author and kind as one.
+func (v shown) problems() (out []Problem) {
+	type line struct {
+		author record.ID
+		kind   string
+	}
+	lines := map[line]int{}
+	for _, p := range v.State.Problems().All() {
+		d, _ := v.State.People.Devices.Get(p.Device)
+		l := line{d.Member, p.Kind}
+		if at, ok := lines[l]; ok {
+			out[at].More++
+			continue
+		}
+		lines[l] = len(out)
+		out = append(out, Problem{Record: p.Record, Kind: p.Kind, Author: v.name(d.Member), Reason: p.Reason})
+	}
+	return out
 }
 
 // name returns what people call somebody, or the treasury: see node.Labels.

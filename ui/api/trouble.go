@@ -36,8 +36,9 @@ type (
 		Means    string    `json:"means"`
 		Do       string    `json:"do"`
 		Reason   string    `json:"reason,omitempty"` // why it has no effect
-		More     int       `json:"more"`             // further records without effect for the same reason
+		More     int       `json:"more"`             // further records of this kind and person, or without effect because of the fork
 		Evidence []Signed  `json:"evidence,omitempty"`
+		Others   []Signed  `json:"others,omitempty"` // the latest of those further ones, where one trouble was asked for
 	}
 
 	// Signed is a record as it was signed. Anybody can check it: the signature is
@@ -101,6 +102,9 @@ func (s *Server) trouble(r *http.Request) (any, error) {
 		}
 		out.Evidence = append(out.Evidence, e)
 	}
+	for _, signed := range t.Further {
+		out.Others = append(out.Others, v.signed(signed))
+	}
 	return struct {
 		V int `json:"v"`
 		Trouble
@@ -109,7 +113,9 @@ func (s *Server) trouble(r *http.Request) (any, error) {
 
 func (v shown) trouble(t node.Trouble) Trouble {
 	out := Trouble{ID: t.ID, Kind: string(t.Kind), Time: t.Time.UTC(), Minuted: t.Minuted, Reason: t.Reason, More: t.More}
-	out.Member, out.Device = v.deviceOf(t.Device)
+	if out.Member, out.Device = v.deviceOf(t.Device); t.Person != (record.ID{}) {
+		out.Member = v.name(t.Person) // also of a computer that did not come to be theirs
+	}
 	out.What, out.Means, out.Do = v.words(t, out)
 	if !t.Minuted && (t.Kind == coop.TroubleFork || t.Kind == coop.TroubleSpent || t.Kind == coop.TroubleInvite) {
 		out.Means += " Not all of this is in the minutes yet: until it is, which of them counts can change."
@@ -131,7 +137,7 @@ func (v shown) deviceOf(key record.Key) (member, name string) {
 
 // words says what happened, what it means and what to do.
 func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
-	who, computer := out.Member, v.computer(t.Device)
+	who, computer := out.Member, computerOf(out.Member, out.Device)
 	switch t.Kind {
 	case coop.TroubleTellers:
 		var names []string
@@ -170,9 +176,8 @@ func (v shown) words(t node.Trouble, out Trouble) (what, means, do string) {
 	return computer + " wrote something that has no effect", "Why not: " + t.Reason + ".", "If it was meant, do it again in a way that is allowed."
 }
 
-// computer is what people call a device: "Bo's desk".
-func (v shown) computer(key record.Key) string {
-	who, name := v.deviceOf(key)
+// computerOf is what people call a device: "Bo's desk".
+func computerOf(who, name string) string {
 	if who == nobody {
 		return "a computer of nobody in the co-op, " + name + ","
 	}

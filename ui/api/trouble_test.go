@@ -56,3 +56,49 @@ func TestTrouble(t *testing.T) {
 		}
 	}
 }
+
+// TestManyTroubles: a hundred records without effect are a line for each kind and person
+// (a forked computer is one for itself), and are all counted; each line can be shown, by the id of any that it names.
+func TestManyTroubles(t *testing.T) {
+	h := nodetest.Found(t, nodetest.NewStreet(), "Ana")
+	h.Anything(1, 100)
+	ana := serve(t, h)
+	s := ana.See().State
+	want := s.Acts.Problems.Len() + s.Contents.Problems.Len() // re-seatings are told of for themselves
+	out := ask[api.Troubles](t, ana, "/v1/trouble")
+	seen, records, more := map[string]bool{}, 0, 0
+	for _, got := range out.Troubles {
+		if line := got.Kind + " " + got.Member; seen[line] && got.Kind != "fork" {
+			t.Errorf("%s is there twice", line)
+		} else {
+			seen[line] = true
+		}
+		records += 1 + got.More
+		more += got.More
+		shown := ask[api.Trouble](t, ana, "/v1/trouble/"+got.ID.String())
+		if len(shown.Others) != min(got.More, 10) {
+			t.Errorf("%s: %d others of %d are shown", got.Kind, len(shown.Others), got.More)
+		}
+		for _, other := range shown.Others {
+			if again := ask[api.Trouble](t, ana, "/v1/trouble/"+other.ID.String()); again.ID != got.ID || other.Problem == "" {
+				t.Errorf("%s, which has %q, is shown with %s", other.ID, other.Problem, again.ID)
+			}
+		}
+	}
+	if records != want || more < 10 || len(out.Troubles) != out.Total {
+		t.Errorf("%d lines, of %d, tell of %d records, %d have no effect", len(out.Troubles), out.Total, records, want)
+	}
+	records = 0
+	seen = map[string]bool{}
+	for _, p := range ask[api.Status](t, ana, "/v1/status").Problems {
+		if line := p.Kind + " " + p.Author; seen[line] {
+			t.Errorf("status: %s is there twice", line)
+		} else {
+			seen[line] = true
+		}
+		records += 1 + p.More
+	}
+	if all := s.Problems(); records != all.Len() {
+		t.Errorf("status tells of %d records, %d have no effect", records, all.Len())
+	}
+}

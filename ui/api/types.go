@@ -148,6 +148,7 @@ type (
 		Kind   string    `json:"kind"`
 		Author string    `json:"author"`
 		Reason string    `json:"reason"`
+		More   int       `json:"more,omitempty"` // further ones of this author and kind
 	}
 
 	Member struct {
