@@ -66,10 +66,10 @@ type Config struct {
 
 	Unlisted bool // nobody is told where this node is but who is connected to it
 
-	StagedMost int64 // how much one peer may have wait, in bytes; 0: StagedMost
+	StagedMost int64 // how much all devices of one person may have wait, in bytes; 0: StagedMost
 }
 
-// StagedMost is how much of what may not be taken one peer may have wait on the
+// StagedMost is how much of what may not be taken one person may have wait on the
 // disk, in bytes.
 const StagedMost = replica.StagedMost
 

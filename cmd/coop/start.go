@@ -398,7 +398,7 @@ func upCmd(t *terminal) *cobra.Command {
 		},
 	}
 	f.bind(t, c)
-	c.Flags().Int64Var(&t.staging, "staging", node.StagedMost>>20, "how much of what may not be taken a peer may have wait on this disk, in MiB")
+	c.Flags().Int64Var(&t.staging, "staging", node.StagedMost>>20, "how much of what may not be taken one person may have wait on this disk, in MiB")
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,6 +180,90 @@ func TestRepeatsGiveNoTime(t *testing.T) {
 	}
 	if !p.closed {
 		t.Error("a repeated record held the pull open for 200 seconds")
+	}
+}
+
+// garbage is a record that nobody takes, of this size in all.
+func garbage(c *chain, size int) *record.Record { return c.next("note", make([]byte, size-200)) }
+
+// TestStagingOfOnePerson: what all devices of one person stage at a time is what one
+// may, and a flood by one of them is a reason to wait with all.
+func TestStagingOfOnePerson(t *testing.T) {
+	s, a := newAreaStage(t, 0)
+	phones := []*peer{s.p}
+	for i, r := range s.cards(s.chi, "phone ", 3, s.ana.disk[len(s.ana.disk)-1]) {
+		s.ana.hears(r)
+		phones = append(phones, s.call(s.ana, fmt.Sprint("Chi's phone ", i), true).enter(keyOf(fmt.Sprint("phone ", i))))
+	}
+	chains := make([]*chain, len(phones))
+	for i := range chains {
+		chains[i] = &chain{w: s.world, key: keyOf(fmt.Sprint("stranger ", i)), prev: s.ana.disk[0]}
+	}
+	closed := func() (n int) {
+		for _, p := range phones {
+			if p.closed {
+				n++
+			}
+		}
+		return n
+	}
+	for range stagedFirst / record.MaxBodyLen {
+		for i, p := range phones {
+			if !p.closed {
+				s.ana.r.Message(s.ana.now(), p.id, records(garbage(chains[i], record.MaxBodyLen)))
+				p.listen()
+			}
+		}
+		if closed() > 0 {
+			break
+		}
+	}
+	if a.most > stagedFirst || closed() != 1 {
+		t.Errorf("%d devices of one person staged %d bytes, %d are sent away", len(phones), a.most, closed())
+	}
+	for i, p := range phones {
+		if p.closed {
+			continue
+		}
+		if p.say(records(garbage(chains[i], record.MaxBodyLen))); p.closed {
+			t.Error("what was dropped still counts")
+		}
+		p.say(wire.End{})
+	}
+	if a.open != 0 || a.sum != 0 {
+		t.Errorf("%d areas with %d bytes are left", a.open, a.sum)
+	}
+	last := phones[len(phones)-1]
+	before := len(last.heard)
+	last.say(wire.Hint{Digest: [32]byte{1}})
+	if strings.Contains(kinds(last.heard[before:]), "pull") {
+		t.Error("after a flood another device of the same person is pulled from at once")
+	}
+}
+
+// TestDrip: a peer that brings one new record a minute does not hold a pull open, nor
+// what it staged; one on a slow line that brings what it can does.
+func TestDrip(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int
+		held bool
+	}{"a drip": {500, false}, "a slow line": {record.MaxBodyLen, true}} {
+		w := newWorld(t, "Ana")
+		ana := w.nodes[0]
+		p := w.call(ana, "Eve", true).enter(ana.key)
+		chain := &chain{w: w, key: keyOf("stranger"), prev: ana.disk[0]}
+		for range 120 {
+			rs := []*record.Record{garbage(chain, c.size)}
+			if c.held {
+				rs = append(rs, garbage(chain, c.size))
+			}
+			p.say(records(rs...))
+			w.pass(50 * time.Second)
+			p.listen()
+		}
+		if p.closed == c.held {
+			t.Errorf("%s, for 100 minutes: closed %v", name, p.closed)
+		}
 	}
 }
 

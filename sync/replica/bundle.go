@@ -62,7 +62,7 @@ func (r *Replica) Import(head wire.Bundle) (*Import, error) {
 	if id := r.coopID(); head.Coop != id {
 		return nil, errors.New("this bundle is of another co-op")
 	}
-	return &Import{r: r, s: &session{pulling: true, staging: newStaging(r.cfg.Stage, r.cfg.StagedMost, r.coop.Changed())}, head: head}, nil
+	return &Import{r: r, s: &session{pulling: true, staging: newStaging(r.cfg.Stage, r.cfg.StagedMost, &shared{}, r.coop.Changed())}, head: head}, nil
 }
 
 // Message takes the next message of the bundle, Records or End. With an End, or

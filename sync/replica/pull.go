@@ -23,12 +23,13 @@ func (r *Replica) pull(id SessionID) {
 	if !ok || s.stage != stageLive {
 		return
 	}
-	if s.pulling || r.pausing(s.device) {
+	person := r.personOf(s.device)
+	if s.pulling || r.pausing(person) {
 		s.again = true
 		return
 	}
 	s.pulling, s.have, s.again, s.got = true, false, false, 0
-	s.staging = newStaging(r.cfg.Stage, r.limitOf(s.device), r.coop.Changed())
+	s.staging = newStaging(r.cfg.Stage, r.limitOf(person), r.sharedBy(person), r.coop.Changed())
 	h := r.coop.History()
 	s.told = h.Digest()
 	r.send(s, wire.Pull{Digest: s.told, Tips: r.ids(r.deepestFirst(h.Tips()), wire.MaxTips)})
@@ -46,7 +47,7 @@ func (r *Replica) deepestFirst(tips []history.Ref) []history.Ref {
 func (r *Replica) limitAnswers(now time.Time) {
 	for _, s := range r.sessions {
 		if s.pulling && s.deadline.IsZero() {
-			s.deadline = now.Add(answerMax)
+			s.began, s.deadline = now, now.Add(answerMax)
 		}
 	}
 }
@@ -159,7 +160,8 @@ func (r *Replica) handleRecords(now time.Time, s *session, m wire.Records) error
 	s.staging.came += len(m.Records)
 	for _, rec := range m.Records {
 		if !s.staging.again(rec.ID) {
-			s.deadline = now.Add(answerMax) // what came in this pull before gives no more time
+			s.staging.brought += cost(rec)
+			s.deadline = s.until(now) // what came in this pull before gives no more time
 		}
 		if _, ok := r.coop.History().Find(rec.ID); ok {
 			continue

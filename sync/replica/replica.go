@@ -68,7 +68,7 @@ type Config struct {
 	Random    *rand.Rand                                // for nonces and pauses; seeded from the system, or by a simulator
 
 	Stage      func() (Area, error) // an empty area for what a pull stages; nil: in memory
-	StagedMost int64                // what one pull may stage, in bytes; 0: StagedMost
+	StagedMost int64                // what the pulls from one person may stage, in bytes; 0: StagedMost
 
 	TransportKey *record.Private // whose identity Transport is; nil: this node takes no part in passing addresses on
 }
@@ -125,7 +125,8 @@ type Replica struct {
 	stored   int              // records handed out by Take or there from the start
 	duty     duty
 	addrs    addrs
-	floods   map[record.Key]*flood // by the device of the peer
+	floods   map[record.ID]*flood  // by the person of the peer
+	shared   map[record.ID]*shared // by the person of peers that answer a pull now
 	joined   bool
 	ownCard  *member.DeviceCard // that this device came with, if it adds itself; else nil
 }
@@ -140,7 +141,7 @@ func New(cfg Config) *Replica {
 		cfg.StagedMost = StagedMost
 	}
 	r := &Replica{
-		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.Key]*flood{},
+		cfg: cfg, coop: cfg.Coop, sessions: map[SessionID]*session{}, waiting: history.NewWaiting(), floods: map[record.ID]*flood{}, shared: map[record.ID]*shared{},
 		stored: cfg.Coop.History().Len(), joined: cfg.Joined == nil,
 		addrs: addrs{known: map[record.Key]addrList{}, ofOne: map[record.ID]int{}},
 	}

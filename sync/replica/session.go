@@ -69,6 +69,7 @@ type session struct {
 	asked   *wire.Pull    // its pull, while we wait for have
 	probed  []record.ID   // what we asked about
 	pulling bool          // our pull is being answered
+	began   time.Time     // when the peer was asked
 	have    bool          // its question about our pull was answered
 	again   bool          // pull once more when it is done
 	got     int           // records taken in this pull
@@ -601,7 +602,7 @@ func introduces(rec *record.Record, device record.Key) bool {
 }
 
 // letIn says welcome. A device has one session: the newest, for of an older one it
-// may not know that it is dead. So what it may stage is what one session may.
+// may not know that it is dead.
 func (r *Replica) letIn(s *session) {
 	for _, id := range r.sessionIDs() {
 		if old := r.sessions[id]; old != s && old.welcomed && old.stage != -1 && old.device == s.device {

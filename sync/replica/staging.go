@@ -12,7 +12,7 @@ import (
 	"coop/crdt/record"
 )
 
-// StagedMost is how much one stream may stage unless the person says otherwise,
+// StagedMost is how much the streams of one person may stage unless the person says otherwise,
 // in bytes: far more than any honest peer has of records that do not stand.
 const StagedMost = 256 << 20
 
@@ -21,10 +21,13 @@ const (
 	stagedMin   = 1 << 10  // what a record counts at least: its place in the index, in memory, counts too
 	floodMin    = 1 << 20  // a stream that dropped less was no flood, and no reason to wait, in bytes
 
+	slowMax  = 10 * time.Minute // a pull may take so long, and a second more for each slowRate bytes that came
+	slowRate = 2 << 10          // an honest message of 160 KiB comes within a minute
+
 	floodPauseFirst = 10 * time.Second // before a peer is pulled from after a flood; doubled each time
 	floodPauseMax   = 10 * time.Minute
 	floodKept       = 24 * time.Hour // without another flood it is forgotten
-	floodsMost      = 1024           // devices whose floods are remembered
+	floodsMost      = 1024           // people whose floods are remembered
 )
 
 // Area keeps the bytes of what one pull stages, and forgets them when it is
@@ -54,7 +57,9 @@ type staging struct {
 	open     func() (Area, error)
 	area     Area // nil: nothing was staged yet
 	limit    int64
-	used     int64 // of the limit
+	shared   *shared
+	used     int64 // of the limit, by this stream
+	brought  int64 // what came in all, as the limit counts
 	end      int64 // of what is in the area
 	all      []staged
 	byID     map[record.ID]int
@@ -83,8 +88,36 @@ type stagedDevice struct {
 	claim coop.Claim
 }
 
-func newStaging(open func() (Area, error), limit int64, judged uint64) *staging {
-	return &staging{open: open, limit: limit, judged: judged, byID: map[record.ID]int{}, byDevice: map[record.Key]*stagedDevice{}, seen: map[[8]byte]struct{}{}}
+// shared is what all streams of one person's devices have staged now: their limit is
+// one.
+type shared struct {
+	used    int64
+	streams int
+}
+
+// sharedBy returns what a new stream of a person shares with others of theirs.
+func (r *Replica) sharedBy(person record.ID) *shared {
+	sh := r.shared[person]
+	if sh == nil {
+		sh = &shared{}
+		r.shared[person] = sh
+	}
+	sh.streams++
+	return sh
+}
+
+// personOf returns whose a peer's device is; the device itself, where nobody is known.
+func (r *Replica) personOf(device record.Key) record.ID {
+	if r.coop.History().Len() > 0 {
+		if d, ok := r.coop.People().Devices.Get(device); ok {
+			return d.Member
+		}
+	}
+	return record.ID(device)
+}
+
+func newStaging(open func() (Area, error), limit int64, sh *shared, judged uint64) *staging {
+	return &staging{open: open, limit: limit, shared: sh, judged: judged, byID: map[record.ID]int{}, byDevice: map[record.Key]*stagedDevice{}, seen: map[[8]byte]struct{}{}}
 }
 
 // again reports whether a record came in this pull before, and remembers it.
@@ -111,7 +144,7 @@ func (st *staging) add(r *record.Record, claim coop.Claim) error {
 		st.dropped++
 		return fmt.Errorf("this peer sent more than %d MiB of records that this node may not take", st.limit>>20)
 	}
-	st.used += cost(r)
+	st.uses(cost(r))
 	b := r.Encode()
 	if st.lost == nil {
 		st.lost = st.write(b)
@@ -138,7 +171,23 @@ func (st *staging) add(r *record.Record, claim coop.Claim) error {
 }
 
 // fits reports whether a record may be staged beside what is.
-func (st *staging) fits(r *record.Record) bool { return st.used+cost(r) <= st.limit }
+func (st *staging) fits(r *record.Record) bool { return st.shared.used+cost(r) <= st.limit }
+
+// uses counts what is staged more; below zero: less.
+func (st *staging) uses(n int64) {
+	st.used += n
+	st.shared.used += n
+}
+
+// until is when a pull ends if nothing more comes. What comes gives time, but no more
+// than it takes at a slow pace: a peer that drips holds nothing here for long.
+func (s *session) until(now time.Time) time.Time {
+	most := s.began.Add(slowMax + time.Duration(s.staging.brought/slowRate)*time.Second)
+	if next := now.Add(answerMax); next.Before(most) {
+		return next
+	}
+	return most
+}
 
 // cost is how much of the limit a record takes: what it takes of the area, or
 // more.
@@ -150,7 +199,7 @@ func cost(r *record.Record) int64 {
 // restart uses the area from its beginning: nothing waits in it.
 func (st *staging) restart() {
 	if st.lost == nil {
-		st.used = 0
+		st.uses(-st.used)
 	}
 	st.end, st.all, st.devices = 0, nil, nil
 	clear(st.byDevice)
@@ -238,37 +287,39 @@ const judgeShare = 16
 
 // close forgets what is staged.
 func (st *staging) close() {
+	st.shared.used -= st.used
+	st.shared.streams--
 	if st.area != nil {
 		_ = st.area.Close() // what is in it is wanted no more
 	}
 }
 
-// flood is what is remembered of a device whose peer sent much that could not be
+// flood is what is remembered of a person whose devices sent much that could not be
 // taken.
 type flood struct {
-	limit int64         // what its next stream may stage
+	limit int64         // what their streams may stage together
 	pause time.Duration // the last
-	until time.Time     // before which nothing is pulled from it; zero: pull
+	until time.Time     // before which nothing is pulled from them; zero: pull
 	last  time.Time
 }
 
-// limitOf returns what the next stream of a device's peer may stage.
-func (r *Replica) limitOf(device record.Key) int64 {
-	if f := r.floods[device]; f != nil {
+// limitOf returns what the streams of a person's devices may stage together.
+func (r *Replica) limitOf(person record.ID) int64 {
+	if f := r.floods[person]; f != nil {
 		return f.limit
 	}
 	return min(stagedFirst, r.cfg.StagedMost)
 }
 
-// pausing reports whether a device's peer is not pulled from now.
-func (r *Replica) pausing(device record.Key) bool {
-	f := r.floods[device]
+// pausing reports whether a person's devices are not pulled from now.
+func (r *Replica) pausing(person record.ID) bool {
+	f := r.floods[person]
 	return f != nil && !f.until.IsZero()
 }
 
 // endPull ends a pull, or the reading of a bundle. What it staged is dropped, the person is told, and
-// after a flood the peer's next stream comes later, and may stage more if it had
-// to end.
+// after a flood the next stream of the peer's person comes later, and may stage more if
+// this one had to end.
 func (r *Replica) endPull(s *session) {
 	st := s.staging
 	if st == nil {
@@ -276,6 +327,7 @@ func (r *Replica) endPull(s *session) {
 	}
 	s.staging = nil
 	st.close()
+	maps.DeleteFunc(r.shared, func(_ record.ID, sh *shared) bool { return sh.streams == 0 })
 	r.checkJoined() // also where no end was heard: what came may be all
 	n := st.count()
 	if n == 0 {
@@ -283,7 +335,7 @@ func (r *Replica) endPull(s *session) {
 	}
 	e := Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n}
 	if st.used >= floodMin && s.device != (record.Key{}) { // a bundle is nobody's
-		f := r.flooded(s.device, s.heard)
+		f := r.flooded(r.personOf(s.device), s.heard)
 		if st.full {
 			f.limit = min(2*f.limit, r.cfg.StagedMost)
 		}
@@ -296,18 +348,18 @@ func (r *Replica) endPull(s *session) {
 }
 
 // flooded remembers a flood, and for how long it is a reason to wait.
-func (r *Replica) flooded(device record.Key, now time.Time) *flood {
-	f := r.floods[device]
+func (r *Replica) flooded(person record.ID, now time.Time) *flood {
+	f := r.floods[person]
 	if f != nil && now.Sub(f.last) >= floodKept {
-		delete(r.floods, device)
+		delete(r.floods, person)
 		f = nil
 	}
 	if f == nil {
 		if len(r.floods) == floodsMost {
 			r.forgetFloods(now)
 		}
-		f = &flood{limit: r.limitOf(device)}
-		r.floods[device] = f
+		f = &flood{limit: r.limitOf(person)}
+		r.floods[person] = f
 	}
 	f.pause = min(max(2*f.pause, floodPauseFirst), floodPauseMax)
 	f.until, f.last = now.Add(f.pause), now
@@ -317,7 +369,7 @@ func (r *Replica) flooded(device record.Key, now time.Time) *flood {
 // forgetFloods forgets the floods of long ago and, so that there is room for
 // another, the earliest.
 func (r *Replica) forgetFloods(now time.Time) {
-	var earliest record.Key
+	var earliest record.ID
 	for d, f := range r.floods {
 		e := r.floods[earliest]
 		if e == nil || f.last.Before(e.last) || f.last.Equal(e.last) && d.Compare(earliest) < 0 {
@@ -325,7 +377,7 @@ func (r *Replica) forgetFloods(now time.Time) {
 		}
 	}
 	delete(r.floods, earliest)
-	maps.DeleteFunc(r.floods, func(_ record.Key, f *flood) bool { return now.Sub(f.last) >= floodKept })
+	maps.DeleteFunc(r.floods, func(_ record.ID, f *flood) bool { return now.Sub(f.last) >= floodKept })
 }
 
 // endPauses pulls again from those whose pause is over.

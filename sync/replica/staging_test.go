@@ -32,6 +32,7 @@ type area struct {
 type areas struct {
 	open, opened, reads int
 	size                int   // the most that was in one
+	sum, most           int   // what is in all of them, and the most that was
 	full                error // instead of writing
 }
 
@@ -45,8 +46,9 @@ func (a *area) WriteAt(b []byte, at int64) (int, error) {
 	if a.full != nil {
 		return 0, a.full
 	}
+	a.sum += int(at) + len(b) - len(a.b)
 	a.b = append(a.b[:at], b...)
-	a.size = max(a.size, len(a.b))
+	a.size, a.most = max(a.size, len(a.b)), max(a.most, a.sum)
 	return len(b), nil
 }
 
@@ -57,6 +59,7 @@ func (a *area) ReadAt(b []byte, at int64) (int, error) {
 
 func (a *area) Close() error {
 	a.open--
+	a.sum -= len(a.b)
 	a.b = nil
 	return nil
 }
