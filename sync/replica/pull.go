@@ -23,7 +23,7 @@ func (r *Replica) pull(id SessionID) {
 	if !ok || s.stage != stageLive {
 		return
 	}
-	person := r.personOf(s.device)
+	person := r.sender(s.device)
 	if s.pulling || r.pausing(person) {
 		s.again = true
 		return

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -106,14 +107,9 @@ func (r *Replica) sharedBy(person record.ID) *shared {
 	return sh
 }
 
-// personOf returns whose a peer's device is; the device itself, where nobody is known.
-func (r *Replica) personOf(device record.Key) record.ID {
-	if r.coop.History().Len() > 0 {
-		if d, ok := r.coop.People().Devices.Get(device); ok {
-			return d.Member
-		}
-	}
-	return record.ID(device)
+// sender returns whose a peer's device is; the device itself, where nobody is known.
+func (r *Replica) sender(device record.Key) record.ID {
+	return cmp.Or(r.personOf(device), record.ID(device))
 }
 
 func newStaging(open func() (Area, error), limit int64, sh *shared, judged uint64) *staging {
@@ -335,7 +331,7 @@ func (r *Replica) endPull(s *session) {
 	}
 	e := Event{Kind: EventDropped, Session: s.id, Device: s.device, Count: n}
 	if st.used >= floodMin && s.device != (record.Key{}) { // a bundle is nobody's
-		f := r.flooded(r.personOf(s.device), s.heard)
+		f := r.flooded(r.sender(s.device), s.heard)
 		if st.full {
 			f.limit = min(2*f.limit, r.cfg.StagedMost)
 		}
