@@ -17,7 +17,7 @@ func TestManyCards(t *testing.T) {
 		s.ToAdmit = append(s.ToAdmit, api.Newcomer{Asks: fmt.Sprintf("somebody says to be P%d", i)})
 	}
 	var out bytes.Buffer
-	(&terminal{out: &out, err: &out}).showStatus(s)
+	(&terminal{out: &out, err: &out, home: t.TempDir()}).showStatus(s)
 	if n := strings.Count(out.String(), "\n  admit "); n != admitsMost+1 || !strings.Contains(out.String(), "192 more cards   coop member waiting\n") {
 		t.Errorf("%d lines about cards:\n%s", n, &out)
 	}
