@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"coop/crdt/coop"
+	"coop/crdt/member"
 	"coop/crdt/record"
 	"coop/node/keys"
 )
@@ -65,7 +66,13 @@ func (n *Node) out(why error) *Out {
 	}
 	s := n.coop.State()
 	d, ok := s.People.Devices.Get(n.cfg.Home.Device().Public())
-	if m, _ := s.People.Members.Get(d.Member); ok && !m.Gone() {
+	m, _ := s.People.Members.Get(d.Member)
+	switch {
+	case ok && m.Status == member.StatusLeft:
+		out.Hint = "with the code of the invite, in this home: coop join -"
+	case ok && m.Status == member.StatusExpelled:
+		out.Hint = "if the co-op decides to readmit you: with the code of an invite, in this home: coop join -"
+	case ok:
 		out.Hint = AnotherComputer(typedName(s, m))
 	}
 	return out
@@ -73,8 +80,8 @@ func (n *Node) out(why error) *Out {
 
 // AnotherComputer says how a person goes on whose computer can sign no more.
 func AnotherComputer(person string) string {
-	return "from an empty home (coop --home NEW …). With another computer of yours: coop device invite there, then coop join CODE --as COMPUTER. " +
-		"With the 24 words: a code from any member, then coop join CODE --as COMPUTER --words -. " +
+	return "from an empty home (coop --home NEW …). With another computer of yours: coop device invite there, then coop join - --as COMPUTER. " +
+		"With the 24 words: a code from any member, then coop join - --as COMPUTER --words -. " +
 		"With neither: a code from any member by coop member recover " + person
 }
 

@@ -377,15 +377,13 @@ type door struct {
 
 const doorName = "door"
 
-// atDoor notes what this node was told at a door. A newcomer keeps it, so that its
-// person can look it up also when no node runs.
+// atDoor notes what this node was told at a door, and keeps it, so that its person
+// can look it up also when no node runs.
 func (n *Node) atDoor(d door) {
 	if d == n.door {
 		return
 	}
-	if n.door = d; n.joined {
-		return
-	}
+	n.door = d
 	if err := n.cfg.Store.SetSmall(doorName, record.Marshal(d)); err != nil {
 		n.cfg.Log.Warn("what was said at the door is not kept", "error", err)
 	}
@@ -400,10 +398,10 @@ func (n *Node) welcomeElsewhere(id replica.SessionID) bool {
 	})
 }
 
-// readDoor reads what a newcomer was told before it was stopped.
+// readDoor reads what this node was told before it was stopped.
 func (n *Node) readDoor() error {
 	b, err := n.cfg.Store.Small(doorName)
-	if n.joined || b == nil || err != nil {
+	if b == nil || err != nil {
 		return err
 	}
 	return record.Unmarshal(b, &n.door)

@@ -113,7 +113,7 @@ func JoinAgain(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error 
 		return err
 	}
 	if before == nil {
-		return keys.ErrExists
+		return comeBack(home, s, in, now)
 	}
 	invite, err := readCode(in.Code, now)
 	switch {
@@ -143,6 +143,81 @@ func JoinAgain(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error 
 		return err
 	}
 	return s.SetSmall(doorName, record.Marshal(door{})) // what was said there was about the other code
+}
+
+// comeBack gives the home of somebody who left, or was expelled, another device and
+// another card, of the same person: what it had signs no more. What it holds stays.
+func comeBack(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error {
+	n, err := readHome(home, s)
+	if err != nil {
+		return err
+	}
+	if n.coop.History().Len() == 0 {
+		return keys.ErrExists
+	}
+	people := n.coop.People()
+	d, _ := people.Devices.Get(home.Device().Public())
+	me, _ := people.Members.Get(d.Member)
+	if err := n.mayComeBack(me, in); err != nil {
+		return err
+	}
+	invite, err := readCode(in.Code, now)
+	switch {
+	case err != nil:
+		return err
+	case invite.Coop != people.Coop:
+		return &Refused{fmt.Sprintf("this home is of %s, and the code is for %s: use another --home", people.Name, invite.CoopName)}
+	case invite.ForDevice() || invite.ForRecovery():
+		return &Refused{fmt.Sprintf("this code is for somebody who is in %s: to come back, ask a sponsor for an invite", people.Name)}
+	}
+	secrets := home.Secrets()
+	in.Kept = cmp.Or(in.Kept, in.Words, secrets.Words)
+	if in.Words = ""; in.Kept == "" {
+		return &Refused{"your 24 words are no longer on this computer: type them, coop join - --old-words -"}
+	}
+	phrase, err := keys.ParsePhrase(in.Kept)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if phrase.Root().Public() != me.Root {
+		return &Refused{fmt.Sprintf("these 24 words are not those of %s in %s: only with them the account is theirs again", me.Name, people.Name)}
+	}
+	in.As = cmp.Or(in.As, me.Name)
+	key := record.NewPrivate(random32())
+	card, words, err := newCard(invite, in, key)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	secrets.Device, secrets.Transport, secrets.Network = key.Seed(), random32(), invite.Secret
+	secrets.Invite, secrets.Card, secrets.Words, secrets.DeviceInvites = invite.String(), card, words, nil
+	secrets.Kept = keys.Kept{Back: true, Anchors: secrets.Kept.Anchors, Reseat: secrets.Kept.Reseat}
+	if err := home.Renew(secrets); err != nil {
+		return err
+	}
+	return s.SetSmall(doorName, record.Marshal(door{}))
+}
+
+// mayComeBack says why the person of this home has no need of another device, or
+// cannot have it here, or nil. Who is put out is told so at the door, and gets no
+// record of it: so whoever types the words may come that a door was closed on.
+func (n *Node) mayComeBack(me member.Member, in JoinAs) error {
+	minuted, _ := n.coop.State().Minuted.People.Members.Get(me.ID)
+	_, out := n.coop.People().Author(n.cfg.Home.Device().Public())
+	switch {
+	case me.Status == member.StatusLeft && !minuted.Gone() && n.door.ShutOut == "":
+		return &Refused{fmt.Sprintf("nobody has heard yet that %s left, as far as this home knows: %s, until it says that somebody closed the door", me.Name, leaveUp)}
+	case me.Gone():
+		return nil
+	case n.fork != nil:
+		return n.forked()
+	case out != nil && me.ID != (record.ID{}):
+		return n.out(out)
+	case n.door.ShutOut == "":
+		return keys.ErrExists
+	case in.Kept == "":
+		return &Refused{fmt.Sprintf("this home has a co-op already, where you are in as far as it knows; but %s. If you are not in any more, come back with your 24 words: coop join - --old-words -", n.door.ShutOut)}
+	}
+	return nil
 }
 
 // asBefore completes what is typed with another code by the card that the home

@@ -122,7 +122,7 @@ func doubts(s *coop.State, c member.Card) (all []string) {
 		case m.Root == c.Root:
 			all = append(all, fmt.Sprintf("%s is %s, who %s: the account is theirs again, and they come as an associate", c.Name, m.Name, howGone(s, m)))
 		case m.Gone():
-			all = append(all, fmt.Sprintf("%s of that name %s (%s): if this is them, their account comes back only with their 24 words, coop join CODE --old-words -",
+			all = append(all, fmt.Sprintf("%s of that name %s (%s): if this is them, their account comes back only with their 24 words, coop join - --old-words -",
 				m.Name, howGone(s, m), m.ID.Short()))
 		default:
 			all = append(all, fmt.Sprintf("there is %s already (%s): ask whether this is somebody else, and who", m.Name, tellApart(s, m)))

@@ -224,7 +224,7 @@ func (n *Node) keep() error {
 		return nil
 	}
 	n.joined, n.stored = true, anchors
-	return n.cfg.Home.Keep(func(k *keys.Kept) { k.Joined, k.Anchors = true, anchors })
+	return n.cfg.Home.Keep(func(k *keys.Kept) { k.Joined, k.Back, k.Anchors = true, false, anchors })
 }
 
 // Close stops the loop after what was begun is durable, and saves the fold.

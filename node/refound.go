@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -31,25 +32,16 @@ type Old struct {
 // still be in it.
 func ReadOld(home *keys.Home, s *store.Store) (*Old, error) {
 	old := &Old{words: home.Secrets().Words}
-	n := &Node{cfg: Config{Home: home, Store: s, Log: slog.New(slog.DiscardHandler)}}
-	err := n.guard(func() error {
-		if err := n.restore(); err != nil {
-			return err
-		}
-		invite, err := invited(home)
-		if err != nil {
-			return err
-		}
-		if n.coop.History().Len() == 0 {
-			return nil
-		}
-		if s := n.coop.State(); invite == nil || holds(n.coop, *invite) {
-			old.State = s
-		}
-		return nil
-	})
+	n, err := readHome(home, s)
 	if err != nil {
 		return nil, err
+	}
+	invite, err := invited(home)
+	if err != nil {
+		return nil, err
+	}
+	if n.coop.History().Len() > 0 && (invite == nil || holds(n.coop, *invite)) {
+		old.State = n.coop.State()
 	}
 	if old.State != nil {
 		d, _ := old.State.People.Devices.Get(home.Device().Public())
@@ -62,6 +54,13 @@ func ReadOld(home *keys.Home, s *store.Store) (*Old, error) {
 		return nil, &Refused{fmt.Sprintf("%s is not in %s any more: nothing goes on from there", old.Me.Name, old.State.People.Name)}
 	}
 	return old, nil
+}
+
+// readHome returns the node of an open home, to be read: it does not run.
+func readHome(home *keys.Home, s *store.Store) (*Node, error) {
+	n := &Node{cfg: Config{Home: home, Store: s, Log: slog.New(slog.DiscardHandler)}}
+	err := n.guard(func() error { return errors.Join(n.restore(), n.readFork(), n.readDoor()) })
+	return n, err
 }
 
 // HasWords reports whether the 24 words are in the old home; else they must be

@@ -20,6 +20,7 @@ type View struct {
 	Me     member.Member // zero while it is not admitted
 	Device record.Key
 	Joined bool
+	Known  bool // what is held can be shown: this node is in the co-op, or was
 	Now    time.Time
 	Peers  []Peer
 	Cards  []Card // newcomers at this node's door
@@ -80,6 +81,8 @@ func (n *Node) view() View {
 		Device: n.cfg.Home.Device().Public(), Joined: n.replica.Joined(), Now: n.cfg.Now(),
 		Events: slices.Clone(n.told), Broken: n.writable(), NotIn: n.notIn(), Waits: n.door.Waits, ShutOut: n.door.ShutOut,
 	}
+	kept := n.cfg.Home.Secrets().Kept
+	v.Known = v.Joined || kept.Back && n.reaches(kept.Anchors)
 	n.lookAtClock()
 	if v.Clock = n.shownClock; n.network != nil {
 		v.Addrs = n.network.Addrs()

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,6 +179,26 @@ func TestCommandsExist(t *testing.T) {
 	}
 	if len(seen) < 5 {
 		t.Errorf("found only %d commands", len(seen))
+	}
+}
+
+// TestCodesOffTheCommandLine: no text tells people to type a code where all users of
+// the computer can see it.
+func TestCodesOffTheCommandLine(t *testing.T) {
+	for _, dir := range []string{"cmd", "ui", "node", "sync", "crdt", "docs", "README.md", "CHANGELOG.md"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".md") && !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if bytes.Contains(b, []byte("coop join CODE")) {
+				t.Errorf("%s says to type the code", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -17,8 +17,8 @@ person by voice for the four words of their card, which stand on both screens.`,
 		Example: "coop member recover Bo",
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.code(c, "/v1/members/"+url.PathEscape(a[0])+"/recover", struct{}{},
-				"on their new computer, with their 24 words: coop join CODE --as NAME-OF-THE-COMPUTER --words -",
-				"without the words, which the members must decide: coop join CODE --as "+line(a[0]),
+				"on their new computer, with their 24 words: coop join - --as NAME-OF-THE-COMPUTER --words -",
+				"without the words, which the members must decide: coop join - --as "+line(a[0]),
 				"both while your `coop up` runs here")
 		},
 	}

@@ -98,7 +98,7 @@ func (t *terminal) refound(ctx context.Context, in node.FoundAs, from string, ye
 	if err := t.bringListings(ctx, old, from); err != nil {
 		return err
 	}
-	t.next(strings.NewReplacer(), []string{"coop up", "for each of the others: coop invite; they say: coop join CODE --from THEIR-OLD-HOME"})
+	t.next(strings.NewReplacer(), []string{"coop up", "for each of the others: coop invite; they say: coop join - --from THEIR-OLD-HOME"})
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (t *terminal) seat(c *cobra.Command, words, path string, in api.SeatIn, don
 }
 
 func wordsFlag(c *cobra.Command, words *string, name string) {
-	of := map[string]string{"old-words": " of the co-op that this one goes on from"}[name]
+	of := map[string]string{"old-words": " of before: of the co-op that this one goes on from, or that you left"}[name]
 	c.Flags().StringVar(words, name, "", "file with your 24 words"+of+"; - asks for them, or reads standard input")
 }
 

@@ -326,7 +326,10 @@ func (t *terminal) begin(ctx context.Context, fill func(*keys.Home, *store.Store
 func asTyped(err error) error {
 	var wrong *node.Invalid
 	var refused *node.Refused
+	var out *node.Out
 	switch {
+	case errors.As(err, &out):
+		return &api.Error{Code: api.CodeRefused, Message: out.Reason, Hint: out.Hint}
 	case errors.As(err, &wrong):
 		return usage("%s", wrong.Reason)
 	case errors.As(err, &refused):
@@ -476,7 +479,7 @@ func joinCmd(t *terminal) *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use: "join -|CODE --as YOU", Short: "Join a co-op with a code somebody gave you", GroupID: "start", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Joins with a code, and waits until this computer is admitted. With - the code is read from\nstandard input, or asked for: on the command line all users of this computer can see it.\nIt can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. Is the code used\nup meanwhile, say `coop join` with another here: keys, words and name stay. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.",
+		Long: "Joins with a code, and waits until this computer is admitted. With - the code is read from\nstandard input, or asked for: on the command line all users of this computer can see it.\nIt can be stopped and\ngone on with at any time, by `coop join` without a code or by `coop up`. Is the code used\nup meanwhile, say `coop join` with another here: keys, words and name stay. If the code\nis for another computer of yours, --as is the name of the computer.\n\nIf you are in the co-op and have none of your computers any more, ask any member\nfor a code (coop member recover YOU) and join with your 24 words: --words -, and --as is\nthe name of this computer.\n\nIf the co-op goes on from another that you were in, say --from and the old home: you keep\nyour name and 24 words, so your account is yours; your open listings are brought along, and\nyou are told where your old home says otherwise than the founder's. Without the old home,\nsay --old-words -.\n\nIf you left, an invite brings you back, in the home that you left: your words, name and\naccount are yours again. From another home, say --old-words -.",
 		RunE: func(c *cobra.Command, a []string) error {
 			dir, err := t.homeDir()
 			if err != nil {
@@ -549,7 +552,7 @@ func (t *terminal) codeFrom(typed string) (string, error) {
 
 // anotherCode is what to do where the door was closed on a newcomer. It may have been
 // for the name or the keys: then the reason says what to do.
-const anotherCode = "if it is about the code: this home goes on with another, coop join CODE"
+const anotherCode = "if it is about the code: this home goes on with another, coop join -"
 
 // sameWords says what the words of this computer's card are for; "" of none.
 func sameWords(words string) string {

@@ -37,7 +37,7 @@ func (t *terminal) showStatus(s api.Status) {
 	}
 	if !s.Joined && s.Coop != "" {
 		fmt.Fprintln(t.out, line(s.Coop))
-		t.fields("computer", s.DeviceName, "you", "nobody with this computer any more; what it holds can still be read")
+		t.fields("computer", s.DeviceName, "you", "nobody with this computer any more; what it holds can still be read", "shut out", s.ShutOut)
 		return
 	}
 	if !s.Joined {

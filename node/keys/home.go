@@ -95,7 +95,8 @@ type Secrets struct {
 // Kept is what a node must still know should its store be lost, or put back from
 // a backup: it is no secret, but is kept like one.
 type Kept struct {
-	Joined  bool        `json:"joined"`  // the node was in its co-op
+	Joined  bool        `json:"joined"`  // the node is in its co-op
+	Back    bool        `json:"back"`    // its person was in it, is gone, and asks to come back
 	Anchors []record.ID `json:"anchors"` // of the minutes, as they were last known
 	Copied  bool        `json:"copied"`  // another copy of this home has signed
 	Reseat  []byte      `json:"reseat"`  // the terms of the re-seating this node signed, encoded; nil: none
@@ -272,6 +273,20 @@ func (h *Home) Create(s Secrets) error {
 		return errors.Join(err, h.Discard())
 	}
 	return nil
+}
+
+// Renew replaces all that a home keeps to itself, for a device that has signed
+// nothing yet.
+func (h *Home) Renew(s Secrets) error {
+	if err := h.Unmark(); err != nil {
+		return err
+	}
+	h.witness.close()
+	h.witness = nil
+	if err := h.write(s); err != nil {
+		return err
+	}
+	return h.Mark(0, record.ID{})
 }
 
 // Discard empties a home again whose co-op came to nothing: nobody was told of

@@ -275,7 +275,7 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 	}
 	if a, ok := r.coop.People().Namesake(card); ok && card.Recovers == (record.ID{}) {
 		// Let in, they would be a second person of this name, without the account that may be theirs.
-		return fmt.Errorf("%s is awaited here with other keys, those of the co-op that this one goes on from. If that is you, join from an empty home with --from OLD-HOME or --old-words; if you are somebody else, with another name: coop join CODE --as NAME", a.Name)
+		return fmt.Errorf("%s is awaited here with other keys, those of the co-op that this one goes on from. If that is you, join from an empty home with --from OLD-HOME or --old-words; if you are somebody else, with another name: coop join - --as NAME", a.Name)
 	}
 	if r.admitByItself(now, s, card) {
 		r.letIn(s)
@@ -292,7 +292,7 @@ func (r *Replica) newcomer(now time.Time, s *session) error {
 		return err
 	}
 	if Namesakes(r.coop.People(), card) != nil {
-		r.wait(s, fmt.Sprintf("a sponsor of the co-op must admit you by hand: there is or was somebody called %s, or nearly so. Tell your sponsor that it is you; or come with another name: coop join CODE --as NAME", card.Name))
+		r.wait(s, fmt.Sprintf("a sponsor of the co-op must admit you by hand: there is or was somebody called %s, or nearly so. Tell your sponsor that it is you; or come with another name: coop join - --as NAME", card.Name))
 		return nil
 	}
 	r.wait(s, "a sponsor of the co-op must admit you")

@@ -35,7 +35,7 @@ func (s *Server) show(r *http.Request, v node.View) shown {
 // view returns what the node shows. An answer about the co-op needs one.
 func (s *Server) view(r *http.Request) (shown, error) {
 	v, err := s.node.View(r.Context())
-	if err == nil && (v.State == nil || !v.Joined) {
+	if err == nil && (v.State == nil || !v.Known) {
 		err = v.NotIn
 	}
 	return s.show(r, v), err
