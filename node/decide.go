@@ -12,6 +12,7 @@ import (
 
 	"coop/crdt/amount"
 	"coop/crdt/coop"
+	"coop/crdt/ledger"
 	"coop/crdt/member"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
@@ -41,6 +42,8 @@ credit-limit:NAME,AMOUNT UNIT
 budget:NAME,AMOUNT UNIT,FOR[,PARTS,DAYS]
                            the treasury may pay NAME, all as needed or in PARTS every DAYS,
                            no more than one part at once; FOR may have commas
+budget-end:PROPOSAL[,LINE]
+                           nothing more is paid of the budget line that PROPOSAL made
 bylaw:CLAUSE=VALUE         changes a clause, such as quorum=40 or credit-limit/hour=80
 tellers:NAME,NAME          who keeps the minutes, NAME or NAME/DEVICE`
 
@@ -262,6 +265,8 @@ func (n *Node) effect(s *coop.State, typed string) (e proposal.Effect, err error
 		return proposal.Effect{Kind: kind, Keys: keys}, err
 	case proposal.EffectBylaw:
 		return bylawEffect(s, rest)
+	case proposal.EffectBudgetEnd:
+		return budgetEndEffect(s, args)
 	}
 	who, err := FindMember(s, args[0])
 	if err != nil {
@@ -385,6 +390,26 @@ func budgetEffect(s *coop.State, payee member.Member, typed string) (e proposal.
 	}
 	if e.Text = text.Line(purpose); e.Text == "" {
 		return e, invalid("say what the money is for: budget:%s,%s,FOR", payee.Name, amount)
+	}
+	return e, nil
+}
+
+// budgetEndEffect reads PROPOSAL[,LINE]. A proposal that made one line needs no LINE.
+func budgetEndEffect(s *coop.State, args []string) (e proposal.Effect, err error) {
+	p, err := FindProposal(s, args[0])
+	if err != nil {
+		return e, err
+	}
+	e = proposal.Effect{Kind: proposal.EffectBudgetEnd, Proposal: p.ID}
+	if len(args) == 1 && s.Ledger.Budgets.Has(ledger.BudgetKey{Proposal: p.ID, Line: 1}) {
+		return e, invalid("proposal %s made several budget lines: say which, as `coop ledger` shows them: budget-end:%[1]s,LINE", p.ID.Short())
+	}
+	if len(args) > 1 {
+		n, err := strconv.ParseUint(args[1], 10, 32)
+		if err != nil || len(args) > 2 {
+			return e, invalid("%q is no budget line: write budget-end:%s,LINE, as `coop ledger` shows it", strings.Join(args[1:], ","), p.ID.Short())
+		}
+		e.Line = uint32(n)
 	}
 	return e, nil
 }

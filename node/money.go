@@ -261,6 +261,12 @@ func (n *Node) PayInstalment(ctx context.Context, typed string, line uint32, amo
 		if !ok {
 			return statement{}, &NotFound{fmt.Sprintf("proposal %s has made no budget line %d: `coop proposal show %[1]s` shows its effects", p.ID.Short(), line)}
 		}
+		switch {
+		case budget.Ended:
+			return statement{}, &Refused{fmt.Sprintf("line %d of decision %s was ended by another: nothing more is paid of it", line, p.ID.Short())}
+		case budget.Left() == 0:
+			return statement{}, &Refused{fmt.Sprintf("line %d of decision %s is paid out", line, p.ID.Short())}
+		}
 		n := budget.Next()
 		if amount != "" {
 			if _, n, err = amountOf(s, amount, budget.Line.Unit); err != nil {

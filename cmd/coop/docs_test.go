@@ -246,7 +246,7 @@ func TestEffectsTable(t *testing.T) {
 	fill := strings.NewReplacer("NAME,NAME", "Bo,Chi", "NAME", "Bo", "OFFICE", "treasurer", "CARD", "zzzzzzzz",
 		"AMOUNT UNIT", "12.50 hour", "FOR", "roof", "[,PARTS,DAYS]", ",3,30", "CLAUSE=VALUE", "quorum=40")
 	// Where the form is fine but the co-op is not such that it could take place.
-	want := map[string]int{"recover:NAME,CARD": 3, "readmit:NAME": 5, "office:NAME,-OFFICE": 5}
+	want := map[string]int{"recover:NAME,CARD": 3, "readmit:NAME": 5, "office:NAME,-OFFICE": 5, "budget-end:PROPOSAL[,LINE]": 5}
 	for _, form := range forms(documented) {
 		if form == "office:NAME,OFFICE" { // from here on they are members
 			s.run("Ana", `bin/coop vote "$(bin/coop member propose Bo Chi)" yes`)
@@ -255,7 +255,10 @@ func TestEffectsTable(t *testing.T) {
 		if form == "expel:NAME" {
 			typed = "expel:Dee" // a member only by three others
 		}
-		c := s.command("Ana", "bin/coop", "proposal", "open", "--title", "X", "--effect", typed)
+		if strings.Contains(form, "PROPOSAL") {
+			typed = "budget-end:" + s.run("Ana", "bin/coop proposal open --title Y --quiet")
+		}
+		c := s.command("Ana", "bin/coop", "proposal", "open", "--title", "X", "--effect", strings.TrimSpace(typed))
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError
 		status := 0

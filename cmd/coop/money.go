@@ -210,6 +210,9 @@ func (t *terminal) budgets(all []api.Budget) {
 		if b.Parts > 0 {
 			part = fmt.Sprintf("part %d of %d, %d days apart", b.Part, b.Parts, b.Days)
 		}
+		if b.Ended {
+			part = "ended"
+		}
 		rows = append(rows, []string{t.id(b.Proposal.String()), fmt.Sprint(b.Line), line(b.To), b.Total + " " + b.Unit, b.Paid, b.Left, b.Next, part, line(b.For)})
 	}
 	t.table([]string{"BUDGET OF", "LINE", "TO", "TOTAL", "PAID", "LEFT", "NEXT", "PARTS", "FOR"}, rows)

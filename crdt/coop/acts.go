@@ -187,6 +187,8 @@ func (s *step) effect(p proposal.Proposal, e proposal.Effect) error {
 	case proposal.EffectBudget:
 		line := ledger.Line{Payee: e.Member, Unit: e.Unit, Total: e.Amount, Instalments: e.Parts, PeriodDays: e.Days}
 		return s.Ledger.AddBudget(s.People, p.ID, line)
+	case proposal.EffectBudgetEnd:
+		return s.Ledger.EndBudget(ledger.BudgetKey{Proposal: e.Proposal, Line: e.Line})
 	}
 	panic("coop: effect " + e.Kind + " passed its check and is unknown")
 }

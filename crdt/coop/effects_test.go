@@ -157,6 +157,21 @@ func TestEffects(t *testing.T) {
 			},
 		},
 		{
+			name: "a budget line, and its end",
+			effects: func(d desks) []proposal.Effect {
+				return []proposal.Effect{{Kind: proposal.EffectBudget, Member: d.ben.id(), Unit: "hour", Amount: 1000}}
+			},
+			check: func(t *testing.T, d desks, _, _ *coop.State, id record.ID) {
+				others := []*desk{d.ben, d.cleo, d.dora}
+				end := d.ana.decide(others, proposal.Effect{Kind: proposal.EffectBudgetEnd, Proposal: id})
+				pay := ledger.InstalmentBody{Proposal: id, Number: 1, Amount: 1}
+				refuse(t, d.ana.problem(d.ana.write(ledger.KindInstalment, record.Marshal(pay))), "ended by another")
+				again := d.ana.decide(others, proposal.Effect{Kind: proposal.EffectBudgetEnd, Proposal: id})
+				equalSlices(t, "what failed", d.ana.proposal(end).Failed, []string{""})
+				refuse(t, d.ana.proposal(again).Failed[0], "was ended before")
+			},
+		},
+		{
 			name: "bylaws: a number, one for a unit, a text",
 			effects: func(desks) []proposal.Effect {
 				return []proposal.Effect{

@@ -37,21 +37,27 @@ func (k BudgetKey) Compare(o BudgetKey) int {
 // to the treasury and does not fill the line again.
 type Budget struct {
 	_    struct{} `cbor:",toarray"`
-	Line Line
-	Paid int64  // minor units
-	Made uint32 // payments of it
+	Line  Line
+	Paid  int64  // minor units
+	Made  uint32 // payments of it
+	Ended bool   // by a decision: nothing more is paid
 }
 
 // Left is what may still be paid of the line, in minor units.
-func (b Budget) Left() int64 { return b.Line.Total - b.Paid }
+func (b Budget) Left() int64 {
+	if b.Ended {
+		return 0
+	}
+	return b.Line.Total - b.Paid
+}
 
 // Next is how much the next payment may be at most, in minor units: what is left,
 // or where the line comes in parts, what is left of the part that is begun. So no
 // payment takes two parts at once, and what is left can always be paid.
 func (b Budget) Next() int64 {
 	n := int64(b.Line.Instalments)
-	if n == 0 || b.Left() == 0 {
-		return b.Left()
+	if left := b.Left(); n == 0 || left == 0 {
+		return left
 	}
 	return (b.Line.Total*b.Part()+n-1)/n - b.Paid
 }
@@ -85,6 +91,23 @@ func (s *State) AddBudget(people *member.State, proposal record.ID, l Line) erro
 		next.Line++
 	}
 	s.Budgets.Put(next, Budget{Line: l})
+	return nil
+}
+
+// EndBudget ends a line that a decision made, for good: what was paid of it stays
+// paid, and a new line takes a new decision.
+func (s *State) EndBudget(k BudgetKey) error {
+	b, ok := s.Budgets.Get(k)
+	switch {
+	case !ok:
+		return fmt.Errorf("no decision %s made a budget line %d", k.Proposal.Short(), k.Line)
+	case b.Ended:
+		return fmt.Errorf("line %d of decision %s was ended before", k.Line, k.Proposal.Short())
+	case b.Left() == 0:
+		return fmt.Errorf("line %d of decision %s is paid out", k.Line, k.Proposal.Short())
+	}
+	b.Ended = true
+	s.Budgets.Put(k, b)
 	return nil
 }
 
@@ -127,6 +150,8 @@ func (a act) instalment() error {
 func (a act) checkDue(budget Budget, b InstalmentBody) error {
 	u := a.unit(budget.Line.Unit)
 	switch {
+	case budget.Ended:
+		return fmt.Errorf("line %d of decision %s was ended by another: nothing more is paid of it", b.Line, b.Proposal.Short())
 	case b.Number == 0:
 		return errors.New("instalments are counted from 1")
 	case b.Number <= budget.Made:

@@ -705,6 +705,37 @@ func TestInstalmentToWhoIsGone(t *testing.T) {
 	w.problem(t, ana, ledger.KindInstalment, ledger.InstalmentBody{Proposal: p, Number: 1, Amount: 1}, "Bo is not in the co-op")
 }
 
+// TestBudgetEnds: a line ends by a decision, also that for somebody who is gone; then
+// nothing more is paid of it, and it ends once.
+func TestBudgetEnds(t *testing.T) {
+	w := newWorld()
+	p := w.budget(t, ledger.Line{Payee: bo, Unit: "euro", Total: 100, Instalments: 4})
+	w.budget(t, ledger.Line{Payee: bo, Unit: "euro", Total: 100})
+	key := ledger.BudgetKey{Proposal: p}
+	w.must(t, ana, ledger.KindInstalment, ledger.InstalmentBody{Proposal: p, Number: 1, Amount: 25})
+	refused := func(k ledger.BudgetKey, want string) {
+		t.Helper()
+		if err := w.EndBudget(k); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	refused(ledger.BudgetKey{Proposal: idOf("x")}, "no decision")
+	refused(ledger.BudgetKey{Proposal: p, Line: 2}, "no decision")
+	w.become(bo, member.StatusLeft)
+	if err := w.EndBudget(key); err != nil {
+		t.Fatal(err)
+	}
+	w.become(bo, member.StatusAssociate)
+	w.problem(t, ana, ledger.KindInstalment, ledger.InstalmentBody{Proposal: p, Number: 2, Amount: 1}, "ended by another")
+	refused(key, "was ended before")
+	b, _ := w.Budgets.Get(key)
+	if b.Paid != 25 || b.Left() != 0 || b.Next() != 0 {
+		t.Errorf("got %+v, left %d, next %d", b, b.Left(), b.Next())
+	}
+	w.must(t, ana, ledger.KindInstalment, ledger.InstalmentBody{Proposal: p, Line: 1, Number: 1, Amount: 100}) // the other goes on
+	refused(ledger.BudgetKey{Proposal: p, Line: 1}, "is paid out")
+}
+
 func TestAddBudget(t *testing.T) {
 	w := newWorld()
 	for _, tt := range []struct {

@@ -22,6 +22,7 @@ const (
 	EffectRest        = "rest"         // Member, silent for long, is out of electorates until they act again
 	EffectCreditLimit = "credit-limit" // the account of Member may go Amount of Unit below zero
 	EffectBudget      = "budget"       // the treasury may pay Member Amount of Unit in Parts (0: as needed), one every Days, for Text
+	EffectBudgetEnd   = "budget-end"   // nothing more is paid of the budget line Line of Proposal
 	EffectBylaw       = "bylaw"        // the clause Name becomes Amount, or Text
 	EffectTellers     = "tellers"      // the devices Keys are the tellers, in this order
 )
@@ -29,19 +30,21 @@ const (
 // Effect is something that a proposal changes where it passes. What a kind does
 // not use is zero.
 type Effect struct {
-	_       struct{} `cbor:",toarray"`
-	Kind    string
-	Member  record.ID
-	Members []record.ID // sorted
-	Name    string
-	Text    string
-	Unit    string
-	Amount  int64 // minor units; of a clause, what the clause counts in
-	Parts   uint32
-	Days    uint32
-	On      bool
-	Keys    []record.Key
-	Card    []byte
+	_        struct{} `cbor:",toarray"`
+	Kind     string
+	Member   record.ID
+	Members  []record.ID // sorted
+	Name     string
+	Text     string
+	Unit     string
+	Amount   int64 // minor units; of a clause, what the clause counts in
+	Parts    uint32
+	Days     uint32
+	On       bool
+	Keys     []record.Key
+	Card     []byte
+	Proposal record.ID
+	Line     uint32
 }
 
 // nature is what there is to know about a kind of effect.
@@ -71,6 +74,8 @@ func natureOf(kind string) (nature, bool) {
 		return nature{Governance, func(e Effect) Effect {
 			return Effect{Member: e.Member, Unit: e.Unit, Amount: e.Amount, Parts: e.Parts, Days: e.Days, Text: e.Text}
 		}, checkBudget}, true
+	case EffectBudgetEnd:
+		return nature{Governance, func(e Effect) Effect { return Effect{Proposal: e.Proposal, Line: e.Line} }, fine}, true
 	case EffectBylaw:
 		return nature{Constitutional, func(e Effect) Effect { return Effect{Name: e.Name, Amount: e.Amount, Text: e.Text} }, fine}, true
 	case EffectTellers:
@@ -180,6 +185,8 @@ func RuleFor(effects []Effect) Rule {
 // take place is judged where the proposal passes.
 func (e Effect) checkIn(people *member.State) error {
 	switch e.Kind {
+	case EffectBudgetEnd:
+		return nil // it names nobody
 	case EffectBylaw:
 		return people.CheckClause(e.Name, e.Amount, e.Text)
 	case EffectRecover:

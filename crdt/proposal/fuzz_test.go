@@ -15,7 +15,7 @@ func FuzzApply(f *testing.F) {
 	w := newWorld(f, 5, 3)
 	governance, poll := w.open(0, proposal.Governance), w.open(0, proposal.Ordinary)
 	kinds := []string{proposal.KindOpen, proposal.KindWithdraw, proposal.KindCast, proposal.KindClose}
-	for _, e := range []proposal.Effect{makeMember, office, expel, recover_, rest, limit, budget, bylaw, tellers} {
+	for _, e := range []proposal.Effect{makeMember, office, expel, recover_, rest, limit, budget, budgetEnd, bylaw, tellers} {
 		b := body(proposal.RuleFor([]proposal.Effect{e}), e)
 		b.Electorate = member.Roll(proposal.Electorate(w.people, b.Effects))
 		f.Add(uint8(0), uint8(0), record.Marshal(b))

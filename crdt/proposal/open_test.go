@@ -19,6 +19,7 @@ var (
 	rest       = proposal.Effect{Kind: proposal.EffectRest, Member: who(1)}
 	limit      = proposal.Effect{Kind: proposal.EffectCreditLimit, Member: who(1), Unit: "hour", Amount: 500}
 	budget     = proposal.Effect{Kind: proposal.EffectBudget, Member: who(1), Unit: "hour", Amount: 1200, Parts: 12, Days: 30, Text: "the cleaning"}
+	budgetEnd  = proposal.Effect{Kind: proposal.EffectBudgetEnd, Proposal: who(9), Line: 2}
 	bylaw      = proposal.Effect{Kind: proposal.EffectBylaw, Name: member.Quorum, Amount: 40}
 	tellers    = proposal.Effect{Kind: proposal.EffectTellers, Keys: []record.Key{device(2), device(0)}}
 )
@@ -49,6 +50,7 @@ func TestRuleOfEffects(t *testing.T) {
 		{"recover", []proposal.Effect{recover_}, g + c, proposal.Governance},
 		{"credit limit", []proposal.Effect{limit}, g + c, proposal.Governance},
 		{"budget", []proposal.Effect{budget}, g + c, proposal.Governance},
+		{"end of a budget", []proposal.Effect{budgetEnd}, g + c, proposal.Governance},
 		{"bylaw", []proposal.Effect{bylaw}, c, proposal.Constitutional},
 		{"tellers", []proposal.Effect{tellers}, c, proposal.Constitutional},
 		{"rest", []proposal.Effect{rest}, o, proposal.Ordinary},
@@ -139,6 +141,8 @@ func TestOpenForm(t *testing.T) {
 		{"limit below 0", with(limit, func(e *proposal.Effect) { e.Amount = -1 }), "minor units"},
 		{"great limit", with(limit, func(e *proposal.Effect) { e.Amount = 1e12 + 1 }), "minor units"},
 		{"limit in no unit", with(limit, func(e *proposal.Effect) { e.Unit = "" }), "no unit"},
+		{"end of a budget of somebody", with(budgetEnd, func(e *proposal.Effect) { e.Member = who(1) }), "says more"},
+		{"budget of a proposal", with(budget, func(e *proposal.Effect) { e.Proposal = who(9) }), "says more"},
 		{"budget 0", with(budget, func(e *proposal.Effect) { e.Amount = 0 }), "minor units"},
 		{"great budget", with(budget, func(e *proposal.Effect) { e.Amount = 1e12 + 1 }), "minor units"},
 		{"budget in another unit", with(budget, func(e *proposal.Effect) { e.Unit = "euro" }), "no unit"},

@@ -267,6 +267,7 @@ func (a *anything) effects() (effects []proposal.Effect) {
 				proposal.Effect{Kind: proposal.EffectCreditLimit, Member: pick(a, a.members...), Unit: "hour", Amount: pick[int64](a, 0, proposal.MaxAmount)},
 				proposal.Effect{Kind: proposal.EffectBudget, Member: pick(a, a.members...), Unit: "euro", Amount: pick[int64](a, 1, 100, proposal.MaxAmount),
 					Parts: pick[uint32](a, 0, 1), Days: pick[uint32](a, 0, proposal.MaxPeriod), Text: a.text()},
+				proposal.Effect{Kind: proposal.EffectBudgetEnd, Proposal: pick(a, a.ids...), Line: pick[uint32](a, 0, 1, 1<<32-1)},
 				proposal.Effect{Kind: proposal.EffectOffice, Member: pick(a, a.members...), Name: pick(a, member.Sponsor, member.Treasurer), On: a.chance(2)},
 			)
 			e.Members, e.Keys, e.Card = []record.ID{}, []record.Key{}, []byte{}

@@ -485,6 +485,8 @@ func (v shown) effect(e proposal.Effect) string {
 			text += fmt.Sprintf(", in %d parts, %d days apart", e.Parts, e.Days)
 		}
 		return text
+	case proposal.EffectBudgetEnd:
+		return v.budgetEnd(ledger.BudgetKey{Proposal: e.Proposal, Line: e.Line})
 	case proposal.EffectBylaw:
 		if e.Text != "" {
 			return fmt.Sprintf("bylaw %s becomes %q", e.Name, e.Text)
@@ -499,6 +501,17 @@ func (v shown) effect(e proposal.Effect) string {
 		return "the tellers are " + strings.Join(names, ", ")
 	}
 	return e.Kind
+}
+
+// budgetEnd says which budget line is to end, and what that leaves unpaid.
+func (v shown) budgetEnd(k ledger.BudgetKey) string {
+	b, ok := v.State.Ledger.Budgets.Get(k)
+	if !ok {
+		return fmt.Sprintf("ends line %d of the budget of %s, which is not there", k.Line, k.Proposal.Short())
+	}
+	p, _ := v.State.Proposals.Proposals.Get(k.Proposal)
+	return fmt.Sprintf("ends the budget for %s of %q (%s, line %d): of %s %s were %s paid, and no more will be", v.name(b.Line.Payee), p.Title, k.Proposal.Short(), k.Line,
+		v.amount(b.Line.Total, b.Line.Unit), b.Line.Unit, v.amount(b.Paid, b.Line.Unit))
 }
 
 // cardText names the card of a recovery, for people to compare.
@@ -589,7 +602,7 @@ func (v shown) budget(key ledger.BudgetKey, b ledger.Budget) Budget {
 	return Budget{
 		Proposal: key.Proposal, Line: key.Line, For: p.Title, To: v.name(b.Line.Payee), Unit: b.Line.Unit,
 		Total: amount(b.Line.Total), Paid: amount(b.Paid), Left: amount(b.Left()), Next: amount(b.Next()),
-		Part: b.Part(), Parts: b.Line.Instalments, Days: b.Line.PeriodDays,
+		Part: b.Part(), Parts: b.Line.Instalments, Days: b.Line.PeriodDays, Ended: b.Ended,
 	}
 }
 

@@ -318,7 +318,8 @@ type (
 		Next     string    `json:"next"`           // so much may be paid at once
 		Part     int64     `json:"part,omitempty"` // which part comes next
 		Parts    uint32    `json:"parts,omitempty"`
-		Days     uint32    `json:"days,omitempty"` // between them
+		Days     uint32    `json:"days,omitempty"`  // between them
+		Ended    bool      `json:"ended,omitempty"` // by a decision: no more is paid
 	}
 
 	// Accept is a clause of a standing rule: what is accepted by itself.
