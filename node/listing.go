@@ -10,6 +10,7 @@ import (
 	"coop/crdt/listing"
 	"coop/crdt/proposal"
 	"coop/crdt/record"
+	"coop/crdt/text"
 )
 
 // AddListing makes a listing.
@@ -145,12 +146,14 @@ func (n *Node) Comment(ctx context.Context, typed, text string) (record.ID, erro
 
 // DraftProposal begins a text that all members may write along, to be proposed
 // later.
-func (n *Node) DraftProposal(ctx context.Context, title, text string) (record.ID, error) {
-	return n.write(ctx, func(author) (statement, error) { return newText(title, text), nil })
-}
-
-func newText(title, text string) statement {
-	return act(document.KindCreate, document.Create{Schema: proposal.TextSchemaName, Ops: proposal.NewText(title, text)})
+func (n *Node) DraftProposal(ctx context.Context, title, body string) (record.ID, error) {
+	return n.write(ctx, func(author) (statement, error) {
+		title := text.Line(title)
+		if err := proposal.CheckTitle(title); err != nil { // it is opened under this title, and cannot be changed
+			return statement{}, invalid("%v", err)
+		}
+		return act(document.KindCreate, document.Create{Schema: proposal.TextSchemaName, Ops: proposal.NewText(title, body)}), nil
+	})
 }
 
 // EditText changes the text of a draft or of a proposal. What was opened for

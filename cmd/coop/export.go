@@ -52,7 +52,7 @@ func (t *terminal) exportEvidence(c *cobra.Command, query, path string) error {
 // export writes what was asked for to a new file, or to standard output.
 func (t *terminal) export(path string, b []byte) error {
 	if path == "-" {
-		_, err := t.out.Write(b)
+		_, err := plain(t.out).Write(b)
 		return err
 	}
 	if err := writeNew(path, b); err != nil {

@@ -11,6 +11,8 @@ var (
 	Run           = run
 	ExitCodesText = exitCodesText
 	KeptBy        = keptBy
+	Isolated      = isolated
+	Typed         = typed
 )
 
 // Said returns what is printed of a note and of an error.
@@ -19,6 +21,15 @@ func Said(text string) (note, failed string) {
 	(&terminal{err: &a}).note("  %s", text)
 	(&terminal{err: &b}).fail(&pendingError{text})
 	return a.String(), b.String()
+}
+
+// OnTerminal returns a table as a terminal shows it, a line, and JSON there.
+func OnTerminal(head []string, rows [][]string) (table, fields, json string) {
+	var a, b, c bytes.Buffer
+	(&terminal{out: isolating{&a}, tty: true}).table(head, rows)
+	(&terminal{out: isolating{&b}, tty: true}).fields("who", rows[0][0])
+	_ = (&terminal{out: isolating{&c}, tty: true, json: true}).answer(rows[0][0], nil)
+	return a.String(), b.String(), c.String()
 }
 
 // Execute runs one command on a home, in this process, and returns what it printed.

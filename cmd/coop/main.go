@@ -29,7 +29,7 @@ func run() int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	t := newTerminal(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
-	return execute(ctx, t, os.Args[1:])
+	return execute(ctx, t, typed(os.Args[1:]))
 }
 
 // execute runs one command and returns its exit status.

@@ -27,6 +27,8 @@ import (
 //     error.
 //   - On a terminal lists are aligned tables with relative times; in a pipe they
 //     are tab-separated with whole ids and RFC 3339 times.
+//   - On a terminal letters that run from right to left turn nothing beside them, see
+//     isolating; a pipe, JSON and files get what was written, and nothing else.
 //   - --json answers every command in the versioned JSON of package api.
 //   - An error is one line that says what is wrong and, where something can be
 //     done, one that says what. The exit status says which kind it is.
@@ -72,6 +74,11 @@ func newTerminal(in io.Reader, out, errs io.Writer, getenv func(string) string) 
 	t := &terminal{in: in, out: out, err: errs, getenv: getenv, now: time.Now}
 	if f, ok := out.(*os.File); ok {
 		t.tty = isatty.IsTerminal(f.Fd()) && getenv("TERM") != "dumb"
+	}
+	for _, w := range []*io.Writer{&t.out, &t.err} {
+		if f, ok := (*w).(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+			*w = isolating{*w}
+		}
 	}
 	return t
 }
@@ -153,7 +160,7 @@ func hintOf(err error) string {
 }
 
 func (t *terminal) encode(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(plain(w))
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }

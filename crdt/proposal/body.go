@@ -73,11 +73,8 @@ func read(r *record.Record, b body) error {
 }
 
 func (b *OpenBody) check() error {
-	if err := checkText("the title", b.Title, 1, MaxTitleLen); err != nil {
+	if err := CheckTitle(b.Title); err != nil {
 		return err
-	}
-	if err := text.CheckLine(b.Title); err != nil {
-		return fmt.Errorf("the title: %w", err)
 	}
 	if (b.Doc == record.ID{}) != (len(b.Version) == 0) {
 		return errors.New("a proposal names its text and the version of it, or neither")
@@ -116,6 +113,17 @@ func checkText(what, s string, low, high int) error {
 	}
 	if !utf8.ValidString(s) {
 		return fmt.Errorf("%s is not valid UTF-8", what)
+	}
+	return nil
+}
+
+// CheckTitle says why a text cannot be the title of a proposal, or nil.
+func CheckTitle(title string) error {
+	if err := checkText("the title", title, 1, MaxTitleLen); err != nil {
+		return err
+	}
+	if err := text.CheckLine(title); err != nil {
+		return fmt.Errorf("the title: %w", err)
 	}
 	return nil
 }
