@@ -123,11 +123,10 @@ func (n *Node) keepClock() {
 	if was == n.clock || n.writable() != nil {
 		return
 	}
+	n.keptClock = n.clock // also where it fails: it is tried again with what changes next, not at each look
 	if err := n.cfg.Store.SetSmall(clockName, record.Marshal(n.clock)); err != nil {
 		n.cfg.Log.Warn("what this computer's clock showed is not kept", "error", err)
-		return
 	}
-	n.keptClock = n.clock
 }
 
 // doubtClock says what should be said about the clock.

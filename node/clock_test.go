@@ -1,6 +1,11 @@
 package node_test
 
 import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +15,9 @@ import (
 	"coop/crdt/proposal"
 	"coop/crdt/record"
 	"coop/node"
+	"coop/node/keys"
 	"coop/node/nodetest"
+	"coop/node/store"
 )
 
 const day = 24 * time.Hour
@@ -158,5 +165,57 @@ func TestClockIsKeptAtTimes(t *testing.T) {
 	street.Meet(ana, others[0], others[1], others[2])
 	if kept() != before {
 		t.Error("it was written because others' clocks are three seconds ahead")
+	}
+}
+
+// TestClockOfANewcomer: somebody at the door, who knows nobody, hears that their clock
+// differs from that of the computer they stand at.
+func TestClockOfANewcomer(t *testing.T) {
+	street := nodetest.NewStreet()
+	ana := nodetest.Found(t, street, "Ana")
+	code := must[node.Invited](t)(ana.Invite(t.Context(), 1, time.Hour, false)).Code
+	bo := nodetest.Join(t, street, code, "Bo")
+	ana.Sleep(3 * time.Hour) // the code has ended there: Bo waits for a sponsor
+	street.Meet(ana, bo)
+	v := bo.Await("a word about the clock", func(v node.View) bool { return v.Clock.Text != "" })
+	if want := "the other computer's "; v.Clock.Blocked || !strings.Contains(v.Clock.Text, want) {
+		t.Errorf("Bo is told %q (blocked: %t), want %q", v.Clock.Text, v.Clock.Blocked, want)
+	}
+}
+
+// warnings is a log of which the warnings are kept.
+type warnings struct {
+	slog.Handler
+	all *[]string
+}
+
+func (w warnings) Handle(_ context.Context, r slog.Record) error {
+	*w.all = append(*w.all, r.Message)
+	return nil
+}
+
+// TestClockOnAFullDisk: on a disk that cannot be written the clock is compared and not
+// kept, and all can be read as ever.
+func TestClockOnAFullDisk(t *testing.T) {
+	ana := nodetest.Found(t, nodetest.NewStreet(), "Ana")
+	ana.Close()
+	home := must[*keys.Home](t)(keys.Open(filepath.Dir(ana.Home.StoreDir())))
+	defer home.Close()
+	fixed := must[*store.Store](t)(store.OpenFixed(home.StoreDir(), store.ErrFull))
+	defer fixed.Close()
+	var said []string
+	now := ana.Now().Add(time.Hour) // so much later is noted where it can be
+	n := must[*node.Node](t)(node.Open(node.Config{
+		Home: home, Store: fixed, Transport: []byte("x"), Now: func() time.Time { return now },
+		Log: slog.New(warnings{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}), &said}),
+	}))
+	for range 3 {
+		if v := must[node.View](t)(n.View(t.Context())); v.Me.Name != "Ana" || !errors.Is(v.Broken, store.ErrFull) {
+			t.Errorf("got %q, %v", v.Me.Name, v.Broken)
+		}
+		now = now.Add(time.Hour)
+	}
+	if err := n.Close(); err != nil || len(said) > 0 {
+		t.Errorf("%v; warnings: %q", err, said)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"time"
 )
 
 // For the tests of the program as a whole.
@@ -34,6 +35,11 @@ func OnTerminal(head []string, rows [][]string) (table, fields, json string) {
 
 // Execute runs one command on a home, in this process, and returns what it printed.
 func Execute(home string, args ...string) (out, errs string, status int) {
+	return ExecuteAt(time.Now, home, args...)
+}
+
+// ExecuteAt is Execute on a computer whose clock is now.
+func ExecuteAt(now func() time.Time, home string, args ...string) (out, errs string, status int) {
 	var o, e bytes.Buffer
 	t := newTerminal(strings.NewReader(""), &o, &e, func(name string) string {
 		if name == "COOP_HOME" {
@@ -41,6 +47,7 @@ func Execute(home string, args ...string) (out, errs string, status int) {
 		}
 		return ""
 	})
+	t.now = now
 	status = execute(context.Background(), t, args)
 	return o.String(), e.String(), status
 }

@@ -100,7 +100,7 @@ func TestPlantedBug(t *testing.T) {
 		simnet.ServeBeforeStore: {3, []simnet.Rule{simnet.RuleForks}},
 		simnet.SkipSync:         {1, []simnet.Rule{simnet.RuleForks, simnet.RuleLost, simnet.RuleMinutes}},
 		simnet.SignAfterRestore: {1, []simnet.Rule{simnet.RuleForks}},
-		simnet.MixUpRecords:     {7, []simnet.Rule{simnet.RuleStates, simnet.RuleMinutes, simnet.RuleUndone}},
+		simnet.MixUpRecords:     {7, []simnet.Rule{simnet.RuleStates, simnet.RuleMinutes, simnet.RuleUndone, simnet.RuleSpeech}},
 		simnet.TakeAnything:     {10, []simnet.Rule{simnet.RuleFlood}},
 		simnet.BearTooMuch:      {1, []simnet.Rule{simnet.RuleMinutes, simnet.RuleUndone}},
 		simnet.DeafNode:         {3, []simnet.Rule{simnet.RuleSets}},
