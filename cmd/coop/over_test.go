@@ -48,8 +48,10 @@ func TestTimeOver(t *testing.T) {
 		if status != 0 || !strings.Contains(out, c.out) || !strings.Contains(errs, c.errs) {
 			t.Errorf("%v: status %d\n%s%s\nwant %q and %q", c.args, status, out, errs, c.out, c.errs)
 		}
-		if strings.Contains(out, "yes|no|abstain") || strings.Contains(out+errs, "passed") {
-			t.Errorf("%v says that there is something to vote on, or that it passed:\n%s%s", c.args, out, errs)
+		for l := range strings.Lines(out + errs) {
+			if strings.Contains(l, "yes|no|abstain") || strings.Contains(l, "passed") && !strings.Contains(l, "Make Bo a member") {
+				t.Errorf("%v says that there is something to vote on, or that it passed: %s", c.args, l)
+			}
 		}
 	}
 }
