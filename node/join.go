@@ -170,8 +170,7 @@ func comeBack(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error {
 	case invite.ForDevice() || invite.ForRecovery():
 		return &Refused{fmt.Sprintf("this code is for somebody who is in %s: to come back, ask a sponsor for an invite", people.Name)}
 	}
-	secrets := home.Secrets()
-	in.Kept = cmp.Or(in.Kept, in.Words, secrets.Words)
+	in.Kept = cmp.Or(in.Kept, in.Words, home.Secrets().Words)
 	if in.Words = ""; in.Kept == "" {
 		return &Refused{"your 24 words are no longer on this computer: type them, coop join - --old-words -"}
 	}
@@ -188,10 +187,12 @@ func comeBack(home *keys.Home, s *store.Store, in JoinAs, now time.Time) error {
 	if err != nil {
 		return invalid("%v", err)
 	}
-	secrets.Device, secrets.Transport, secrets.Network = key.Seed(), random32(), invite.Secret
-	secrets.Invite, secrets.Card, secrets.Words, secrets.DeviceInvites = invite.String(), card, words, nil
-	secrets.Kept = keys.Kept{Back: true, Anchors: secrets.Kept.Anchors, Reseat: secrets.Kept.Reseat}
-	if err := home.Renew(secrets); err != nil {
+	err = home.Renew(func(s *keys.Secrets) {
+		s.Device, s.Transport, s.Network = key.Seed(), random32(), invite.Secret
+		s.Invite, s.Card, s.Words, s.DeviceInvites = invite.String(), card, words, nil
+		s.Kept = keys.Kept{Back: true, Anchors: s.Kept.Anchors, Reseat: s.Kept.Reseat}
+	})
+	if err != nil {
 		return err
 	}
 	return s.SetSmall(doorName, record.Marshal(door{}))

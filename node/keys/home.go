@@ -275,15 +275,15 @@ func (h *Home) Create(s Secrets) error {
 	return nil
 }
 
-// Renew replaces all that a home keeps to itself, for a device that has signed
-// nothing yet.
-func (h *Home) Renew(s Secrets) error {
-	if err := h.Unmark(); err != nil {
+// Renew changes what a home keeps to itself to that of another device, which has
+// signed nothing yet.
+func (h *Home) Renew(change func(*Secrets)) error {
+	if err := h.change(change); err != nil {
 		return err
 	}
 	h.witness.close()
 	h.witness = nil
-	if err := h.write(s); err != nil {
+	if err := h.Unmark(); err != nil {
 		return err
 	}
 	return h.Mark(0, record.ID{})
