@@ -206,7 +206,7 @@ func TestClockOnAFullDisk(t *testing.T) {
 	var said []string
 	now := ana.Now().Add(time.Hour) // so much later is noted where it can be
 	n := must[*node.Node](t)(node.Open(node.Config{
-		Home: home, Store: fixed, Transport: []byte("x"), Now: func() time.Time { return now },
+		Home: home, Store: fixed, Now: func() time.Time { return now },
 		Log: slog.New(warnings{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}), &said}),
 	}))
 	for range 3 {

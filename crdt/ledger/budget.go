@@ -36,7 +36,7 @@ func (k BudgetKey) Compare(o BudgetKey) int {
 // Budget is a line and what was paid of it. What the payee gives back belongs
 // to the treasury and does not fill the line again.
 type Budget struct {
-	_    struct{} `cbor:",toarray"`
+	_     struct{} `cbor:",toarray"`
 	Line  Line
 	Paid  int64  // minor units
 	Made  uint32 // payments of it
