@@ -570,7 +570,7 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	said, hint, words := "", "", sameWords(s.node.CardWords())
+	said, hint, compared := "", "", false
 	for {
 		v, err := s.node.View(s.stopped)
 		if err != nil {
@@ -600,9 +600,11 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 			t.note("  %s", waits)
 			said = waits
 		}
-		if v.Waits != "" && words != "" {
-			t.note("  card: %s", words)
-			words = "" // said once
+		if v.Waits != "" && !compared {
+			compared = true
+			if words := sameWords(s.node.CardWords()); words != "" {
+				t.note("  card: %s", words)
+			}
 		}
 		select {
 		case <-tick.C:
