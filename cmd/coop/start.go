@@ -505,6 +505,9 @@ func joinCmd(t *terminal) *cobra.Command {
 					return err
 				}
 			}
+			if wait == 0 && c.Flags().Changed("wait") {
+				return hintedError{&pendingError{"not admitted yet: nobody was asked"}, "go on with coop join, or with coop up"}
+			}
 			return t.serve(c.Context(), dir, f, func(s *served) error {
 				err := t.awaitAdmission(s, wait)
 				switch {
@@ -524,7 +527,7 @@ func joinCmd(t *terminal) *cobra.Command {
 	wordsFlag(c, &words, "words")
 	wordsFlag(c, &oldWords, "old-words")
 	atMostOne(c, "words", "old-words", "from")
-	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait (default: until interrupted)")
+	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait; 0s: not at all, only get ready (default: until interrupted)")
 	return c
 }
 
