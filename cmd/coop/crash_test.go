@@ -459,10 +459,10 @@ func (h harm) full() {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		h.t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=160m"); err != nil {
+	if err := mountSmall(disk, "160m"); err != nil {
 		h.t.Skipf("this machine mounts no small disk: %v", err)
 	}
-	h.t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
+	h.t.Cleanup(func() { unmount(disk) })
 	if err := os.Mkdir(filepath.Join(disk, "a"), 0o700); err != nil {
 		h.t.Fatal(err)
 	}

@@ -93,9 +93,9 @@ func settle(t *testing.T) (harm, *settled) {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	h, all := harm{t, shortDir(t), program}, &settled{words: map[string]string{}}
-	if err := syscall.Mount("tmpfs", h.dir, "tmpfs", 0, "size=320m"); err == nil {
+	if err := mountSmall(h.dir, "320m"); err == nil {
 		all.small = true
-		t.Cleanup(func() { syscall.Unmount(h.dir, syscall.MNT_DETACH) })
+		t.Cleanup(func() { unmount(h.dir) })
 	}
 	if err := os.Symlink(shortDir(t), h.home("e")); err != nil { // on another disk
 		t.Fatal(err)
@@ -330,14 +330,14 @@ func (h suffering) diskFull(sees string) {
 
 func (h suffering) diskReadOnly(sees string) {
 	h.needsDisk()
-	h.remount(syscall.MS_RDONLY)
+	h.remount(true)
 	h.onlyRead(sees)
-	h.remount(0)
+	h.remount(false)
 }
 
-func (h suffering) remount(flags uintptr) {
+func (h suffering) remount(readOnly bool) {
 	h.t.Helper()
-	if err := syscall.Mount("", h.dir, "", syscall.MS_REMOUNT|flags, ""); err != nil {
+	if err := remount(h.dir, readOnly); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"coop/node/store"
 )
@@ -105,6 +106,40 @@ func TestStageFull(t *testing.T) {
 		t.Errorf("another: %v", err)
 	}
 	appendAll(t, s, numberedUpTo(100), 10)
+}
+
+// TestKilledReader: the copy of a reader that was killed goes with the next reader; one
+// that is read, or was only begun, stays.
+func TestKilledReader(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "live")
+	open(t, dir).Close()
+	old, stay := time.Now().Add(-time.Hour), map[string]bool{}
+	for _, what := range []string{"killed", "read", "begun"} {
+		scratch, err := os.MkdirTemp("/dev/shm", "coop-read-"+what)
+		if err != nil {
+			t.Skipf("no folder in memory here: %v", err)
+		}
+		defer os.RemoveAll(scratch)
+		stay[scratch] = what != "killed"
+		if what == "read" {
+			defer open(t, scratch).Close()
+		}
+		if what != "begun" {
+			if err := os.Chtimes(scratch, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, err := store.OpenFixed(dir, store.ErrReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for scratch, want := range stay {
+		if _, err := os.Stat(scratch); (err == nil) != want {
+			t.Errorf("%s stays: %v, want %v", scratch, err == nil, want)
+		}
+	}
 }
 
 // TestFixed reads a store on a disk that is full, and on one that is read-only, in the

@@ -7,12 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// memoryDir is a folder that is on no disk, on Linux.
-const memoryDir = "/dev/shm"
+const (
+	memoryDir  = "/dev/shm"   // a folder that is on no disk, on Linux
+	copyPrefix = "coop-read-" // of the folder of a copy
+	copyYoung  = time.Minute  // a copy may be under way that is in nobody's hands yet
+)
 
 // OpenFixed opens a store whose disk cannot be written, for why, as Open said. What
 // is there can be read: from a copy, in memory where that can be, for Badger writes
@@ -38,7 +42,8 @@ func openCopy(dir string) (*Store, error) {
 	if info, err := os.Stat(memoryDir); err == nil && info.IsDir() {
 		in = memoryDir
 	}
-	scratch, err := os.MkdirTemp(in, "coop-read-")
+	sweep(in)
+	scratch, err := os.MkdirTemp(in, copyPrefix)
 	if err == nil {
 		err = copyStore(dir, scratch)
 	}
@@ -51,6 +56,23 @@ func openCopy(dir string) (*Store, error) {
 	}
 	s.original = original
 	return s, nil
+}
+
+// sweep removes copies whose process was killed: they hold what members wrote, and
+// memory. Who reads one holds its lock; those of other users cannot be opened.
+func sweep(in string) {
+	all, _ := filepath.Glob(filepath.Join(in, copyPrefix+"*"))
+	for _, dir := range all {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < copyYoung {
+			continue
+		}
+		lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+		if ok, err := lock.TryLock(); err == nil && ok {
+			_ = os.RemoveAll(dir)
+		}
+		_ = lock.Close()
+	}
 }
 
 // closeCopy gives the original free and removes the copy.
