@@ -585,10 +585,10 @@ func (t *terminal) awaitAdmission(s *served, wait time.Duration) error {
 			return nil
 		}
 		waits := "waiting for somebody of the co-op on this network or at the addresses of the code. You can leave this open."
+		if v.Waits != "" {
+			waits = "waiting: " + v.Waits
+		}
 		for _, p := range v.Peers {
-			if p.Waits != "" {
-				waits = "waiting: " + p.Waits
-			}
 			if p.Left > 0 {
 				waits = fmt.Sprintf("receiving, %d records left", p.Left)
 			}
