@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,16 +205,17 @@ func TestClockOnAFullDisk(t *testing.T) {
 	fixed := must[*store.Store](t)(store.OpenFixed(home.StoreDir(), store.ErrFull))
 	defer fixed.Close()
 	var said []string
-	now := ana.Now().Add(time.Hour) // so much later is noted where it can be
+	began, hours := ana.Now(), atomic.Int64{}
+	hours.Store(1) // so much later is noted where it can be
 	n := must[*node.Node](t)(node.Open(node.Config{
-		Home: home, Store: fixed, Now: func() time.Time { return now },
+		Home: home, Store: fixed, Now: func() time.Time { return began.Add(time.Duration(hours.Load()) * time.Hour) },
 		Log: slog.New(warnings{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}), &said}),
 	}))
 	for range 3 {
 		if v := must[node.View](t)(n.View(t.Context())); v.Me.Name != "Ana" || !errors.Is(v.Broken, store.ErrFull) {
 			t.Errorf("got %q, %v", v.Me.Name, v.Broken)
 		}
-		now = now.Add(time.Hour)
+		hours.Add(1)
 	}
 	if err := n.Close(); err != nil || len(said) > 0 {
 		t.Errorf("%v; warnings: %q", err, said)
