@@ -279,10 +279,11 @@ func (h suffering) secretsLost(sees string) {
 
 	// There is no copy of them: another computer takes its place.
 	h.sh("mv", h.harm.home(h.home), h.harm.home(h.home+"-lost"))
-	*h.goes = append(*h.goes, "join")
-	c := exec.Command(h.program, "--home", h.harm.home(h.home), "join", h.coop("e", "member", "recover", map[string]string{"a": "Ana", "b": "Bo", "c": "Chi"}[h.owner], "--quiet"), "--as", h.device+"-2", "--words", "-",
+	*h.goes = append(*h.goes, "join - --as")
+	code := h.coop("e", "member", "recover", map[string]string{"a": "Ana", "b": "Bo", "c": "Chi"}[h.owner], "--quiet")
+	c := exec.Command(h.program, "--home", h.harm.home(h.home), "join", "-", "--as", h.device+"-2", "--words", "-",
 		"--listen", "127.0.0.1:0", "--no-mdns", "--wait", "20s")
-	c.Stdin = strings.NewReader(h.words[h.owner] + "\n")
+	c.Stdin = strings.NewReader(code + "\n" + h.words[h.owner] + "\n")
 	if out, err := c.CombinedOutput(); err != nil {
 		h.t.Fatalf("join with the words: %v\n%s", err, out)
 	}
