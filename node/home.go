@@ -322,6 +322,7 @@ func (n *Node) event(e replica.Event) {
 	case replica.EventCard:
 		n.card(e)
 	case replica.EventDoorClosed:
+		n.part(e.Device)
 		if !e.Theirs {
 			n.say(fmt.Sprintf("closed the door on %s: %s", n.deviceText(e.Device), e.Text))
 			return

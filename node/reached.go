@@ -52,12 +52,20 @@ func (n *Node) reached(device record.Key) bool {
 func (n *Node) Disconnected(id replica.SessionID) {
 	_ = n.ask(context.Background(), func() {
 		for _, p := range n.replica.Peers() {
-			if p.Session == id && p.Live {
-				n.parted[p.Device] = n.cfg.Now()
+			if p.Session == id {
+				n.part(p.Device)
 			}
 		}
 		n.replica.Disconnected(id)
 	})
+}
+
+// part notes that a session with a device ended, or that one of the two closed the
+// door on the other. Of devices that nobody added nothing is kept.
+func (n *Node) part(device record.Key) {
+	if n.coop.History().Len() > 0 && n.coop.People().Devices.Has(device) {
+		n.parted[device] = n.cfg.Now()
+	}
 }
 
 // wroteLately returns the first record that this device wrote a short while ago, and

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"coop/crdt/record"
 	"coop/node"
 	"coop/node/nodetest"
+	"coop/sync/replica"
+	"coop/sync/wire"
 )
 
 // TestReached: a teller counts as reached who is connected, or who wrote on top of
@@ -44,12 +47,29 @@ func TestReached(t *testing.T) {
 	}
 	refuse(t, pay("20"), "", "")
 	nodetest.AwaitSame(ana, bo, chi)
-	street.Meet(ana, chi)
-	chi.Await("Ana", func(v node.View) bool { return len(v.Peers) == 2 && v.Peers[1].Live })
-	street.Part(ana)
-	chi.Await("Ana is gone", func(v node.View) bool { return len(v.Peers) == 1 })
-	if v := chi.See(); v.OutOfReach == "" {
-		t.Error("Ana has just gone, and counts as reached by what she wrote before")
+	for _, end := range []func(replica.SessionID){
+		func(id replica.SessionID) { chi.Message(id, wire.Bye{Reason: "no answer in time"}) },
+		func(replica.SessionID) { street.Part(ana) },
+	} {
+		street.Meet(ana, chi)
+		var session replica.SessionID
+		live := func(v node.View) bool {
+			i := slices.IndexFunc(v.Peers, func(p node.Peer) bool { return p.Name == "Ana" && p.Live })
+			if i >= 0 {
+				session = v.Peers[i].Session
+			}
+			return i >= 0
+		}
+		chi.Await("Ana", live)
+		for _, h := range []*nodetest.House{chi, ana} {
+			must[record.ID](t)(h.AddListing(t.Context(), listing.Draft{Kind: listing.Offer, Title: "Plums"}))
+			nodetest.AwaitSame(ana, bo, chi)
+		}
+		end(session)
+		chi.Await("Ana is gone", func(v node.View) bool { return !live(v) })
+		if v := chi.See(); v.OutOfReach == "" {
+			t.Error("Ana has just gone, and counts as reached by what she wrote before")
+		}
 	}
 	street.Meet(ana, bo)
 	refuse(t, pay("1"), "", "")
