@@ -527,10 +527,10 @@ func (r *Replica) handleVouch(now time.Time, s *session, m wire.Vouch) error {
 		r.letIn(s)
 		return nil
 	}
-	if len(m.Card) == 0 || r.coop.Introduced(s.device) {
+	if len(m.Card) == 0 || s.card != nil || r.coop.Introduced(s.device) {
 		return err
 	}
-	s.card = m.Card
+	s.card, s.asking = m.Card, true // who is let in elsewhere meanwhile says so by another vouch
 	return r.newcomer(now, s)
 }
 
